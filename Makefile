@@ -1,0 +1,24 @@
+# Each target is one line that calls a tool; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help serve train test check format bench proto lock
+help:   ## list the targets
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+serve: .venv/training   ## start the gateway at once; train, export and load the models that are missing
+	$(BIN)/python -m deploy.local $(ARGS)
+train: .venv/training   ## train and export all four models (ARGS="--profile full")
+	$(BIN)/python -m deploy.local --only-train $(ARGS)
+test: .venv/dev   ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+check: .venv/dev   ## format, lint, types, import contracts, generated code
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python -m proto.generate --check
+format: .venv/dev   ## format the code and apply the safe lint fixes
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+bench: .venv/dev   ## compare the gateway with a bare session.run loop
+	$(BIN)/python -m loadtests.bench $(ARGS)
+proto: .venv/dev   ## generate pb/ from proto/
+	$(BIN)/python -m proto.generate
+
+.venv/%: requirements/%.txt
+	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@

@@ -1,0 +1,1 @@
+"""How Sluice is run: on this machine, and later in containers and clusters."""

@@ -1,0 +1,1 @@
+"""Load and speed: benchmarks that print a ratio to something plain."""

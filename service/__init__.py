@@ -1,0 +1,4 @@
+"""Bundles in, answers out: the gateway.
+
+Knows nothing of TensorFlow or of how a model was trained.
+"""

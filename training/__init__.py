@@ -1,0 +1,4 @@
+"""Data in, a trained run out.
+
+Knows nothing of ONNX, bundles or serving.
+"""
