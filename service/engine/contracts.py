@@ -1,0 +1,119 @@
+"""The seams of the engine: what it needs of a graph, and what the tasks need of it.
+
+Each is a Protocol with few methods and has a fake in `tests/support`. Knows no implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.bundle import Signature
+from service.domain import Array, FinishReason, Sampling, Tensors, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTensor:
+    """An input or output as the graph itself declares it; a free axis is a name or None."""
+
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+
+class Session(Protocol):
+    """A loaded graph. `run` may be called from any thread, by one caller at a time."""
+
+    @property
+    def inputs(self) -> Mapping[str, GraphTensor]:
+        """What the graph takes."""
+
+    @property
+    def outputs(self) -> Mapping[str, GraphTensor]:
+        """What the graph gives."""
+
+    def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
+        """Run once and return `outputs` in their order; raises whatever the runtime raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outputs of one request, cut out of its batch, and how they came about."""
+
+    outputs: Tensors
+    timing: Timing
+
+
+class Runner(Protocol):
+    """Runs one signature for many callers at once."""
+
+    @property
+    def signature(self) -> Signature:
+        """What feeds must look like."""
+
+    async def run(self, feeds: Tensors, outputs: Sequence[str], deadline_at_s: float) -> Answer:
+        """Answer one caller. `outputs` empty means all of them.
+
+        Feeds are validated here, before they can meet another caller's: raises Invalid (field
+        `inputs.<name>`), Overloaded, TimedOut, Unavailable when closed, Internal.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Where a sequence starts: at least one token id, and the step graph's `context` inputs for it.
+
+    A context array has no batch axis: it is one row of the encoder's output.
+    """
+
+    tokens: tuple[int, ...]
+    context: Tensors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token; `logprob` is natural and of the distribution before truncation.
+
+    The last token of a sequence has a finish reason: `stop` for the end token (which is included), or
+    `length`. `queue_s` is how long the sequence waited for its slot.
+    """
+
+    id: int
+    logprob: float
+    finish_reason: FinishReason | None = None
+    queue_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """The best sequence of a beam search, without the end token."""
+
+    tokens: tuple[int, ...]
+    score: float
+    finish_reason: FinishReason
+    queue_s: float = 0.0
+
+
+class TokenGenerator(Protocol):
+    """Continues token sequences, many at a time."""
+
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, max_new_tokens: int, deadline_at_s: float
+    ) -> AsyncGenerator[Token, None]:
+        """Yield tokens as they are made; closing the generator frees its slot before the next step.
+
+        Raises Overloaded, TimedOut, Unavailable when closed, Internal.
+        """
+
+    async def search(
+        self,
+        prompt: Prompt,
+        beams: int,
+        length_penalty: float,
+        max_new_tokens: int,
+        deadline_at_s: float,
+    ) -> Hypothesis:
+        """Return the best of a beam search (Wu et al. 2016, section 7, for the length penalty).
+
+        Raises as `stream`, and Invalid (field `beams`) if there are more beams than slots.
+        """
