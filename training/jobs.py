@@ -1,0 +1,41 @@
+"""The table of jobs: name to module, without importing any of them.
+
+Knows nothing of what a job does. TensorFlow is imported with the first job that is found.
+"""
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from training.errors import UnknownJob
+from training.job import Job, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job that can be started by name; `module` has it as `JOB`."""
+
+    word: Word
+    module: str
+    about: str
+
+
+JOBS: dict[str, Entry] = {
+    "digits-cnn": Entry("classify", "training.classify.digits_cnn", "which digit a 28x28 picture shows"),
+    "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
+    "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
+    "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),
+}
+
+
+def find(name: str) -> Job[Any, Any]:
+    """Import the job called `name`; raises UnknownJob naming the known ones."""
+    entry = JOBS.get(name)
+    if entry is None:
+        raise UnknownJob(f"there is no job '{name}'; there are {', '.join(JOBS)}")
+    # Read once, when TensorFlow is loaded: its start-up notes would otherwise drown ours.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    job = import_module(entry.module).JOB
+    assert isinstance(job, Job), f"{entry.module}.JOB is not a Job"
+    return job

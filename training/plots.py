@@ -1,0 +1,91 @@
+"""Pictures of a run as PNG files.
+
+Knows numbers and axes, nothing of jobs. Every function draws one picture and needs no display.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from training import atomic
+
+Numbers = NDArray[np.floating] | NDArray[np.integer]
+
+
+@contextmanager
+def picture(target: Path, title: str, *, width: float = 6.4, height: float = 4.4) -> Iterator[Axes]:
+    """Yield axes; what is drawn on them is in the PNG `target` after the block."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)  # pixels only: pyplot would look for a display and keep every figure
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    yield axes
+    atomic.write(target, lambda path: figure.savefig(path, dpi=120))
+
+
+def learning_curves(rows: Sequence[Mapping[str, float]], target: Path) -> None:
+    """Draw training and validation loss for each epoch; every other logged metric stays in the CSV."""
+    with picture(target, "Loss") as axes:
+        for name, label in (("loss", "training"), ("val_loss", "validation")):
+            points = [(row["epoch"], row[name]) for row in rows if name in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 40 else None)
+        axes.set(xlabel="epoch", ylabel="loss")
+        axes.grid(alpha=0.3)
+        if rows:
+            axes.legend()
+
+
+def confusion_matrix(counts: Numbers, labels: Sequence[str], target: Path) -> None:
+    """Draw how often each true class (row) was taken for each class (column)."""
+    size = max(4.8, 0.5 * len(labels) + 1.5)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with picture(target, "Confusion matrix, held out", width=size, height=size) as axes:
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set(xlabel="predicted", ylabel="true")
+        axes.set_xticks(range(len(labels)), labels, rotation=45 if max(map(len, labels)) > 3 else 0)
+        axes.set_yticks(range(len(labels)), labels)
+        for row, column in np.argwhere(counts > 0):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=colour)
+
+
+def roc_curve(false_rate: Numbers, true_rate: Numbers, area: float, target: Path) -> None:
+    """Draw the ROC curve: the rate of true alarms over that of false ones, and the area below it."""
+    with picture(target, f"ROC, held out: area {area:.3f}", width=4.8) as axes:
+        axes.plot(false_rate, true_rate)
+        axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
+        axes.set(xlabel="false alarms", ylabel="found", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set_aspect("equal")
+        axes.grid(alpha=0.3)
+
+
+def histogram(groups: Mapping[str, Numbers], threshold: float, target: Path) -> None:
+    """Draw the scores of each named group on a logarithmic axis, and the threshold as a line."""
+    everything: Numbers = np.concatenate(list(groups.values()))
+    positive = everything[everything > 0]
+    edges = np.geomspace(positive.min(), positive.max() * 1.001, 41)
+    with picture(target, "Score, held out") as axes:
+        for name, scores in groups.items():
+            axes.hist(scores, bins=list(edges), alpha=0.6, label=f"{name} ({len(scores)})")
+        axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3g}")
+        axes.set(xlabel="score", ylabel="rows", xscale="log")
+        axes.legend()
+
+
+def curves(
+    series: Mapping[str, Iterable[tuple[float, float]]], target: Path, title: str, x: str, y: str
+) -> None:
+    """Draw named series of points (x, y)."""
+    with picture(target, title) as axes:
+        for name, points in series.items():
+            axes.plot(*zip(*points, strict=True), label=name, marker=".")
+        axes.set(xlabel=x, ylabel=y)
+        axes.grid(alpha=0.3)
+        axes.legend()
