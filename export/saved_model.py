@@ -1,0 +1,76 @@
+"""Write endpoints as a SavedModel, load one, and run its signatures on arrays.
+
+Knows TensorFlow, and nothing of ONNX, manifests or versions. TensorFlow is imported with the first call: see
+`export.__main__` for the environment that must be set before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from export.errors import RecipeError
+from export.parity import Runner
+from export.recipe import Arrays, Endpoint
+
+SERVING_DEFAULT = "serving_default"
+"""The signature that TF Serving takes when a client names none."""
+
+
+def write(endpoints: Sequence[Endpoint], directory: Path) -> None:
+    """Save every endpoint as a signature of its own name, and the first also as `serving_default`.
+
+    Raises RecipeError if a function does not take or return what its endpoint declares.
+    """
+    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+
+    functions = {endpoint.name: _trace(endpoint) for endpoint in endpoints}
+    functions[SERVING_DEFAULT] = functions[endpoints[0].name]
+    module = tf.Module()
+    variables = {id(variable): variable for function in functions.values() for variable in function.variables}
+    module.tracked = list(variables.values())
+    tf.saved_model.save(module, str(directory), signatures=functions)
+
+
+def load(directory: Path) -> Any:
+    """Load the SavedModel of a version; raises RecipeError if there is none that can be read."""
+    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+
+    try:
+        return tf.saved_model.load(str(directory))
+    except Exception as error:  # TensorFlow raises a dozen types for a broken file
+        raise RecipeError(f"the SavedModel cannot be loaded: {type(error).__name__}") from error
+
+
+def runner(loaded: Any, signature: str) -> Runner:
+    """Return a signature as a function of arrays; raises RecipeError if the SavedModel has no such signature."""
+    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+
+    if signature not in loaded.signatures:
+        raise RecipeError(f"the SavedModel has no signature '{signature}', only {sorted(loaded.signatures)}")
+    function = loaded.signatures[signature]
+
+    def run(feeds: Arrays) -> Arrays:
+        answer = function(**{name: tf.constant(array) for name, array in feeds.items()})
+        return {name: tensor.numpy() for name, tensor in answer.items()}
+
+    return run
+
+
+def _trace(endpoint: Endpoint) -> Any:
+    function = endpoint.function.get_concrete_function()
+    if not isinstance(function.structured_outputs, dict):
+        raise RecipeError(f"endpoint '{endpoint.name}' must return a dict of tensors by name")
+    _, named = function.structured_input_signature
+    positional = function.function_spec.input_signature if not named else ()
+    taken = set(named) | {spec.name for spec in positional or ()}
+    for what, found, declared in (
+        ("takes", taken, {tensor.name for tensor in endpoint.inputs}),
+        ("returns", set(function.structured_outputs), {tensor.name for tensor in endpoint.outputs}),
+    ):
+        if found != declared:
+            raise RecipeError(
+                f"endpoint '{endpoint.name}' {what} {sorted(found, key=str)}, declared are {sorted(declared)}"
+            )
+    return function
