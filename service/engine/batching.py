@@ -1,0 +1,87 @@
+"""Decide which waiting requests make the next batch, and when.
+
+Pure functions from a queue and the time to a plan. Knows rows, keys and time; knows no tensors and no futures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.domain import DispatchReason
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """When a batch is complete, and how much may wait.
+
+    `max_rows` rows a run; a single request with more runs alone. `max_delay_s` is how long the oldest may
+    wait for company while the session is free; 0 takes at once what is queued.
+    """
+
+    max_rows: int = 64
+    max_delay_s: float = 0.0
+    max_queued: int = 1024
+    max_queued_bytes: int = 256 * 2**20
+
+
+class Waiting(Protocol):
+    """What the plan needs to know of a request that waits."""
+
+    @property
+    def rows(self) -> int:
+        """Rows along the batch axis."""
+
+    @property
+    def key(self) -> Hashable:
+        """Requests with equal keys may share a run; None shares with nobody."""
+
+    @property
+    def arrived_at_s(self) -> float:
+        """When it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Take the requests at `take` (positions in the queue, ascending) now, or come back in `wait_s`."""
+
+    take: tuple[int, ...]
+    reason: DispatchReason = "idle"
+    wait_s: float = 0.0
+
+
+def plan(queue: Sequence[Waiting], now_s: float, limits: BatchLimits) -> Plan:
+    """Return what to run next, the session being free.
+
+    The oldest request always goes in the next batch, so nobody starves; those behind it that agree with it
+    join in their order while they fit. The first that does not fit closes the batch.
+    """
+    if not queue:
+        return Plan(())
+    if queue[0].key is None:
+        return Plan((0,), "alone")
+    take, full = _company(queue, limits.max_rows)
+    if full:
+        return Plan(take, "full")
+    wait_s = queue[0].arrived_at_s + limits.max_delay_s - now_s
+    if wait_s > 0:
+        return Plan((), wait_s=wait_s)
+    return Plan(take, "delay" if limits.max_delay_s else "idle")
+
+
+def _company(queue: Iterable[Waiting], max_rows: int) -> tuple[tuple[int, ...], bool]:
+    """Return the positions that go with the first of the queue, and whether the batch is full with them."""
+    take: list[int] = []
+    rows = 0
+    key: Hashable = None
+    for position, waiting in enumerate(queue):
+        if not take:
+            key = waiting.key
+        elif waiting.key != key:
+            continue
+        elif rows + waiting.rows > max_rows:
+            return tuple(take), True
+        take.append(position)
+        rows += waiting.rows
+    return tuple(take), rows >= max_rows

@@ -1,0 +1,113 @@
+"""Open an ONNX graph in ONNX Runtime and run it; the only module that imports the runtime.
+
+Knows providers and threads. Knows nothing of batches, models or callers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+
+from service.domain import Array, Tensors
+from service.engine.contracts import GraphTensor
+
+_DTYPES = {
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+    "tensor(string)": "string",
+}
+_CUDA = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+
+
+class SessionError(Exception):
+    """A graph cannot be opened, or cannot run where it was told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a session runs: `device` `auto` takes CUDA if the runtime has it, and `threads` CPU threads.
+
+    `threads` 0 leaves one core of those this process may use to the event loop.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: its affinity, cut by the cgroup's CPU quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+class OnnxSession:
+    """One loaded graph (`contracts.Session`). Releases the interpreter lock while it runs."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self.inputs: Mapping[str, GraphTensor] = {node.name: _describe(node) for node in session.get_inputs()}
+        self.outputs: Mapping[str, GraphTensor] = {
+            node.name: _describe(node) for node in session.get_outputs()
+        }
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers in use, the preferred one first."""
+        return tuple(self._session.get_providers())
+
+    def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
+        """Run once; raises what ONNX Runtime raises."""
+        results: list[Array] = self._session.run(outputs, feeds)
+        return results
+
+
+def open_session(path: Path, placement: Placement) -> OnnxSession:
+    """Load the graph at `path`; raises SessionError with a reason that names no path."""
+    providers = _providers(placement.device)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = placement.threads or max(1, usable_cores() - 1)
+    options.inter_op_num_threads = 1
+    # Spinning workers would take the core that the event loop needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:
+        reason = str(error).replace(str(path), path.name).replace(str(path.parent), "")
+        raise SessionError(f"'{path.name}' cannot be loaded: {reason}") from error
+    if providers[0] == _CUDA and _CUDA not in session.get_providers():
+        raise SessionError(f"'{path.name}' was to run on CUDA, but the runtime fell back to the CPU")
+    return OnnxSession(session)
+
+
+def _providers(device: str) -> list[str]:
+    available = onnxruntime.get_available_providers()
+    if device == "cpu" or (device == "auto" and _CUDA not in available):
+        return [_CPU]
+    if _CUDA not in available:
+        raise SessionError("device 'cuda' was asked for, but this ONNX Runtime is built without CUDA")
+    onnxruntime.preload_dlls()
+    return [_CUDA, _CPU]
+
+
+def _describe(node: onnxruntime.NodeArg) -> GraphTensor:
+    return GraphTensor(dtype=_DTYPES.get(node.type, node.type), shape=tuple(node.shape))
