@@ -59,12 +59,12 @@ def runner(loaded: Any, signature: str) -> Runner:
 
 
 def _trace(endpoint: Endpoint) -> Any:
+    import tensorflow as tf  # noqa: PLC0415
+
     function = endpoint.function.get_concrete_function()
     if not isinstance(function.structured_outputs, dict):
         raise RecipeError(f"endpoint '{endpoint.name}' must return a dict of tensors by name")
-    _, named = function.structured_input_signature
-    positional = function.function_spec.input_signature if not named else ()
-    taken = set(named) | {spec.name for spec in positional or ()}
+    taken = {spec.name for spec in tf.nest.flatten(function.structured_input_signature)}
     for what, found, declared in (
         ("takes", taken, {tensor.name for tensor in endpoint.inputs}),
         ("returns", set(function.structured_outputs), {tensor.name for tensor in endpoint.outputs}),
