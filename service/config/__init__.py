@@ -1,0 +1,33 @@
+"""Frozen, typed settings, and where their values come from.
+
+Knows nothing of what the settings are for. Read once, in `service.app`; each room receives only its own class.
+"""
+
+from service.config.reading import ConfigError, read
+from service.config.settings import (
+    Drain,
+    Engine,
+    Grpc,
+    Http,
+    Limits,
+    Log,
+    Operations,
+    Policy,
+    Repository,
+    Settings,
+)
+
+__all__ = [
+    "ConfigError",
+    "Drain",
+    "Engine",
+    "Grpc",
+    "Http",
+    "Limits",
+    "Log",
+    "Operations",
+    "Policy",
+    "Repository",
+    "Settings",
+    "read",
+]

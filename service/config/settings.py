@@ -1,0 +1,162 @@
+"""Every setting of the gateway: its type, its default and what it is for.
+
+Knows nothing of flags, environment or files (`reading` does), and has no effect by itself.
+
+All hosts default to 127.0.0.1: the gateway has no keys of its own yet, so that being reachable from other
+machines is a decision that somebody makes (the container image makes it).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from service.bundle import NAME_PATTERN
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
+
+_MIB = 2**20
+_POLICY = re.compile(r"(?P<kind>latest|specific):(?P<numbers>[0-9]+(?:,[0-9]+)*)")
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Policy(_Group):
+    """Which versions on disk are to be live, written `latest:2`, `all` or `specific:3,5`.
+
+    `latest` counts those that are not known to be bad, so that a bad newest version does not take the place
+    of a good one. A version that a label points to is live in addition.
+    """
+
+    kind: Literal["latest", "all", "specific"] = "latest"
+    count: Count = 1
+    versions: frozenset[VersionNumber] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value == "all":
+            return {"kind": "all"}
+        match = _POLICY.fullmatch(value)
+        if match is None:
+            raise ValueError("expected 'latest:N', 'all' or 'specific:V,V'")
+        numbers = [int(number) for number in match["numbers"].split(",")]
+        if match["kind"] == "specific":
+            return {"kind": "specific", "versions": numbers}
+        if len(numbers) != 1:
+            raise ValueError("'latest' takes one number")
+        return {"kind": "latest", "count": numbers[0]}
+
+    def __str__(self) -> str:
+        if self.kind == "latest":
+            return f"latest:{self.count}"
+        return "all" if self.kind == "all" else "specific:" + ",".join(map(str, sorted(self.versions)))
+
+
+class Repository(_Group):
+    """Which models and versions are served, and how changes are noticed."""
+
+    poll_interval_s: PositiveSeconds = Field(1.0, description="seconds between two looks at the directory")
+    policy: Policy = Field(
+        Policy(), description="versions to serve: latest:N, all or specific:V,V", validate_default=True
+    )
+    policies: dict[Name, Policy] = Field({}, description="policy by model name, where it differs")
+    labels: dict[Name, dict[Name, VersionNumber]] = Field(
+        {}, description="version labels by model name; they win over the model's labels.json"
+    )
+    golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
+
+
+class Http(_Group):
+    """The public REST port."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: Port = Field(8000, description="port; 0 takes a free one")
+    max_body_bytes: Count = Field(64 * _MIB, description="largest request body")
+    keep_alive_s: PositiveSeconds = Field(75.0, description="how long an idle connection stays open")
+
+
+class Grpc(_Group):
+    """The public gRPC port."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: Port = Field(8001, description="port; 0 takes a free one")
+    max_message_bytes: Count = Field(64 * _MIB, description="largest message, in and out")
+    reflection: bool = Field(True, description="offer server reflection")
+
+
+class Operations(_Group):
+    """The port for those who run the gateway: metrics, health, readiness."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: Port = Field(8002, description="port; 0 takes a free one")
+
+
+class Engine(_Group):
+    """How graphs are run."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where graphs run; auto prefers CUDA")
+    threads: Annotated[int, Field(ge=0)] = Field(
+        0, description="CPU threads of a run; 0 leaves one usable core to the event loop"
+    )
+    max_rows: Count | None = Field(None, description="rows in a run; unset takes the model's own figure")
+    max_delay_s: Seconds = Field(0.0, description="how long a request may wait for company while idle")
+    max_queued: Count = Field(1024, description="requests that may wait for one graph")
+    max_queued_bytes: Count = Field(256 * _MIB, description="bytes that may wait for one graph")
+    inline_bound_s: Seconds = Field(0.001, description="runs expected to be shorter are made on the loop")
+    slots: Count = Field(32, description="sequences of a generator that step together")
+
+
+class Limits(_Group):
+    """What the door lets in."""
+
+    max_in_flight: Count = Field(4096, description="requests being answered at one time")
+    request_timeout_s: PositiveSeconds = Field(30.0, description="longest time a request may take")
+
+
+class Drain(_Group):
+    """How the gateway goes down."""
+
+    delay_s: Seconds = Field(0.0, description="unready but still accepting, for load balancers to notice")
+    grace_s: Seconds = Field(30.0, description="how long requests in flight may take to finish")
+
+
+class Log(_Group):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level written")
+    format: Literal["json", "console"] = Field("console", description="one JSON object a line, or for eyes")
+    access: bool = Field(False, description="also write a line for each request that succeeds")
+
+
+class Settings(_Group):
+    """The whole configuration."""
+
+    models: Path = Field(Path("models"), description="directory with <name>/<version>/ below it")
+    repository: Repository = Repository()
+    http: Http = Http()
+    grpc: Grpc = Grpc()
+    operations: Operations = Operations()
+    engine: Engine = Engine()
+    limits: Limits = Limits()
+    drain: Drain = Drain()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _public_ports_differ(self) -> Self:
+        taken = [(group.host, group.port) for group in (self.http, self.grpc, self.operations) if group.port]
+        if len(set(taken)) < len(taken):
+            raise ValueError("http.port, grpc.port and operations.port must differ")
+        return self
