@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from training import jobs, provenance
+from training import jobs, lock, provenance
 from training.errors import RunError, TrainingError, UsageError
 from training.job import Expectation, Job, Profile, Settings
 from training.run import ExpectedMetric, Record, Run, new_name, newest_first
@@ -58,7 +58,12 @@ def main(  # noqa: PLR0913  # one parameter for each option of the command line
 def _train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -> Run:
     from training.train import train  # noqa: PLC0415  # needs TensorFlow, which --help does not
 
-    return train(job, run, settings, console)
+    try:
+        with lock.exclusive(run.path):
+            return train(job, run, settings, console)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; add --resume to continue {run.path}", soft_wrap=True)
+        raise
 
 
 def _choose(job: Job[Any, Any], settings: Settings, root: Path, name: str | None, *, resume: bool) -> Run:
@@ -66,7 +71,7 @@ def _choose(job: Job[Any, Any], settings: Settings, root: Path, name: str | None
     equal = settings.model_dump(mode="json")
     if resume and name is None:
         for run in newest_first(root, job.name):
-            if not run.complete and run.resolved == equal:
+            if not run.complete and run.resolved == equal and not lock.held(run.path):
                 return run
     path = root / job.name / (name or new_name())
     if resume and path.exists():

@@ -3,11 +3,11 @@
 Knows nothing of what a job does. TensorFlow is imported with the first job that is found.
 """
 
-import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from training import quiet
 from training.errors import UnknownJob
 from training.job import Job, Word
 
@@ -34,8 +34,7 @@ def find(name: str) -> Job[Any, Any]:
     entry = JOBS.get(name)
     if entry is None:
         raise UnknownJob(f"there is no job '{name}'; there are {', '.join(JOBS)}")
-    # Read once, when TensorFlow is loaded: its start-up notes would otherwise drown ours.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet.import_tensorflow()
     job = import_module(entry.module).JOB
     assert isinstance(job, Job), f"{entry.module}.JOB is not a Job"
     return job

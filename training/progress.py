@@ -75,7 +75,9 @@ class Progress(keras.callbacks.Callback):
             self._bars.update(self._task, numbers=self._last, total=self._total())
         else:
             seconds = time.monotonic() - self._epoch_began_s
-            self._console.print(f"epoch {epoch + 1}/{self._epochs}  {self._last}  {seconds:.1f} s")
+            self._console.print(
+                f"epoch {epoch + 1}/{self._epochs}  {self._last}  {seconds:.1f} s", soft_wrap=True
+            )
 
     def close(self) -> None:
         """Let go of the terminal, however training ended."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from training import atomic, callbacks, epochlog, plots, seeds
+from training import atomic, callbacks, checkpoint, epochlog, plots, seeds
 from training.errors import Diverged, RunError
 from training.job import Job, Settings
 from training.run import DataRecord, Run
@@ -20,13 +20,16 @@ from training.run import DataRecord, Run
 
 def train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -> Run:
     """Train `job` in `run` until it is complete; raises TrainingError."""
-    started_s = time.monotonic() - run.record.seconds
+    done = checkpoint.read(run.checkpoint)
+    started_s = time.monotonic() - done.seconds
     seeds.plant(settings.seed, deterministic=settings.deterministic)
     data = job.load(settings)
     run = _remember_data(run, DataRecord(source=data.summary.source, sizes=dict(data.summary.sizes)))
     if not run.assets.exists():
         with atomic.directory(run.assets) as assets:
             job.save_assets(settings, data, assets)
+    # Another seed than at the start, or a continued training would repeat the order of its first epochs.
+    seeds.plant(settings.seed + done.epochs_done, deterministic=settings.deterministic)
     model = job.build(settings, run.assets)
     loop = callbacks.for_run(job, run, settings, console)
     try:

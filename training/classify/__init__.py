@@ -1,0 +1,1 @@
+"""Jobs that answer with a label. Knows none of the other words."""
