@@ -61,8 +61,8 @@ class _Run:
 class Batcher:
     """A `contracts.Runner` over one session. Made and used on one event loop.
 
-    A run that is expected to take less than `inline_bound_s` is made on the loop itself, because handing it
-    to a thread and back costs about 0.1 ms; a longer one in the batcher's own thread.
+    A short run is made on the loop itself, because handing it to a thread and back costs about 0.1 ms; a
+    longer one in the batcher's own thread.
     """
 
     def __init__(
@@ -71,13 +71,11 @@ class Batcher:
         signature: Signature,
         limits: BatchLimits,
         *,
-        inline_bound_s: float = 0.001,
         on_batch: Callable[[BatchRecord], None] = lambda _: None,
     ) -> None:
         self._session = session
         self._signature = signature
         self._limits = limits
-        self._inline_bound_s = inline_bound_s
         self._on_batch = on_batch
         self._check = FeedCheck(signature)
         self._merger = Merger(signature)
@@ -164,7 +162,7 @@ class Batcher:
         rows = sum(entry.rows for entry in batch)
         self._running = batch
         started_at_s = loop.time()
-        if self._cost.predict(rows) < self._inline_bound_s:
+        if self._cost.predict(rows) < self._limits.inline_bound_s:
             try:
                 done: _Run | Exception = self._execute(batch)
             except Exception as error:  # noqa: BLE001  # whatever the runtime raised goes to the callers

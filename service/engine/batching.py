@@ -24,6 +24,7 @@ class BatchLimits:
     max_delay_s: float = 0.0
     max_queued: int = 1024
     max_queued_bytes: int = 256 * 2**20
+    inline_bound_s: float = 0.001
 
 
 class Waiting(Protocol):
