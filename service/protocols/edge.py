@@ -1,0 +1,175 @@
+"""The outermost ASGI app: names each request, bounds its body and its time, and turns errors into answers.
+
+Knows no route but those that it is told to answer directly, past the router; knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.domain import Call, Timing
+from service.errors import Cancelled, Internal, ServiceError, TimedOut
+from service.protocols import http
+from service.protocols.limits import WireLimits
+
+CALL = "sluice.call"
+"""Where the ASGI scope keeps the `Call`."""
+
+Direct = Callable[[bytes, Call], Awaitable[tuple[bytes, Timing]]]
+"""A POST route without a router: from a JSON body to a JSON body."""
+
+LINGER_S = 1.0
+"""How long a refused body is still read, so that the caller sees the answer and not a reset connection."""
+
+_log = logging.getLogger(__name__)
+
+
+class Edge:
+    """Wraps `app`; POST requests for a path in `direct` are answered without it.
+
+    The router and its middleware cost more than a small model's run, hence `direct`.
+    """
+
+    def __init__(self, app: ASGIApp, limits: WireLimits, direct: Mapping[str, Direct]) -> None:
+        self._app = app
+        self._limits = limits
+        self._direct = dict(direct)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; other scopes (lifespan) pass through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = http.request_id(headers)
+        try:
+            call = http.call(headers, self._limits, request_id, asyncio.get_running_loop().time())
+            http.check_body_headers(headers, self._limits)
+        except ServiceError as error:
+            await _refuse(receive, send, error, request_id)
+            return
+        direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+        if direct is None:
+            await self._pass_on(scope, receive, send, call)
+        else:
+            await self._answer(direct, headers, receive, send, call)
+
+    async def _answer(
+        self, direct: Direct, headers: http.Headers, receive: Receive, send: Send, call: Call
+    ) -> None:
+        try:
+            body = await self._read(receive, call)
+        except ServiceError as error:
+            await _refuse(receive, send, error, call.request_id)
+            return
+        try:
+            http.check_json_type(headers)
+            content, timing = await direct(body, call)
+        except ServiceError as error:
+            await _send_error(send, error, call.request_id)
+            return
+        except Exception:
+            _log.exception("request %s failed", call.request_id)
+            await _send_error(send, Internal("internal error"), call.request_id)
+            return
+        answer_headers = http.timing_headers(timing)
+        answer_headers.append((b"content-type", b"application/json"))
+        answer_headers.append((b"content-length", b"%d" % len(content)))
+        answer_headers.append((b"x-request-id", call.request_id.encode("ascii")))
+        await send({"type": "http.response.start", "status": 200, "headers": answer_headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _read(self, receive: Receive, call: Call) -> bytes:
+        try:
+            async with asyncio.timeout_at(call.deadline_at_s):
+                return await read_body(receive, self._limits.max_body_bytes)
+        except TimeoutError as error:
+            raise TimedOut("the body had not arrived when the deadline passed", field="body") from error
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+        started = False
+
+        async def send_named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], (b"x-request-id", call.request_id.encode("ascii"))]
+            await send(message)
+
+        scope[CALL] = call
+        try:
+            if scope["method"] in {"POST", "PUT", "PATCH"}:
+                receive = _given(await self._read(receive, call), receive)
+            await self._app(scope, receive, send_named)
+        except ServiceError as error:
+            await _refuse(receive, send, error, call.request_id)
+        except Exception:
+            _log.exception("request %s failed", call.request_id)
+            if not started:
+                await _send_error(send, Internal("internal error"), call.request_id)
+
+
+async def read_body(receive: Receive, max_bytes: int) -> bytes:
+    """Return the whole body.
+
+    Raises TooLarge as soon as more than `max_bytes` have come, Cancelled if the caller leaves before its end.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Cancelled("the caller left before the end of the body")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > max_bytes:
+            raise http.too_large(max_bytes)
+        if not message.get("more_body", False):
+            return b"".join((*pieces, piece)) if pieces else piece
+        pieces.append(piece)
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    """Return a receive that gives `body` once, and then what the server has to say (a disconnect)."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
+
+
+async def _send_error(send: Send, error: ServiceError, request_id: str) -> None:
+    status, headers, body = http.error_answer(error, request_id)
+    headers.append((b"x-request-id", request_id.encode("ascii")))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _refuse(receive: Receive, send: Send, error: ServiceError, request_id: str) -> None:
+    """Answer before the body has been read, and close the connection: its rest is of no use."""
+    status, headers, body = http.error_answer(error, request_id)
+    headers.append((b"x-request-id", request_id.encode("ascii")))
+    headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            await _discard(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return

@@ -1,0 +1,156 @@
+"""Binds plain methods, from message bytes to message bytes, to a gRPC server, and turns errors into statuses.
+
+A method gets the bytes of one message and the `Call`; it knows nothing of grpcio, and this file nothing of
+what messages mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from service.domain import Call
+from service.errors import Code, Internal, Invalid, ServiceError, TimedOut
+from service.protocols import http
+from service.protocols.limits import WireLimits
+
+GRPC_STATUS: Mapping[Code, grpc.StatusCode] = {
+    Code.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Code.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Code.TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Code.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Code.CANCELLED: grpc.StatusCode.CANCELLED,
+    Code.INTERNAL: grpc.StatusCode.INTERNAL,
+    Code.UNSUPPORTED: grpc.StatusCode.UNIMPLEMENTED,
+    Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Code.TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+UnaryMethod = Callable[[bytes, Call], Awaitable[bytes]]
+StreamMethod = Callable[[bytes, Call], AsyncGenerator[bytes, None]]
+Context = Any
+"""A grpc.aio.ServicerContext, whose stubs are generic over messages that we do not let grpcio parse."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_FIELD_CHARACTERS = 256
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcService:
+    """A service by its full name: methods that answer once, and methods that answer with a stream."""
+
+    name: str
+    unary: Mapping[str, UnaryMethod]
+    streams: Mapping[str, StreamMethod]
+
+
+def options(limits: WireLimits) -> list[tuple[str, int]]:
+    """Return the channel options of a server: message sizes, and no sharing of its port with a stranger."""
+    return [
+        ("grpc.max_receive_message_length", limits.max_body_bytes),
+        ("grpc.max_send_message_length", limits.max_body_bytes),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def add_service(server: grpc.aio.Server, service: RpcService, limits: WireLimits) -> None:
+    """Make `server` answer the methods of `service`."""
+    handlers: dict[str, Any] = {}
+    for name, unary in service.unary.items():
+        handlers[name] = grpc.unary_unary_rpc_method_handler(_unary_handler(unary, limits))
+    for name, stream in service.streams.items():
+        handlers[name] = grpc.unary_stream_rpc_method_handler(_stream_handler(stream, limits))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.name, handlers),))
+
+
+def parse(kind: Any, message: bytes) -> Any:
+    """Return `message` as a protobuf message of type `kind`; raises Invalid."""
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:
+        raise Invalid(f"these bytes are not a {kind.DESCRIPTOR.full_name}", field="message") from error
+
+
+def call(metadata: Mapping[str, str | bytes], remaining_s: float | None, limits: WireLimits) -> Call:
+    """Return what surrounds an rpc of which `remaining_s` are left, None for as long as it takes."""
+    given = metadata.get("x-request-id")
+    known = isinstance(given, str) and _REQUEST_ID.fullmatch(given) is not None
+    request_id = str(given) if known else http.new_request_id()
+    allowed_s = limits.default_timeout_s if remaining_s is None else min(remaining_s, limits.max_timeout_s)
+    return Call(request_id, "grpc", asyncio.get_running_loop().time() + allowed_s)
+
+
+def error_metadata(error: ServiceError, request_id: str) -> tuple[tuple[str, str], ...]:
+    """Return the trailing metadata of a failed rpc; a field that is not ASCII is escaped, a long one cut."""
+    entries = [("sluice-request-id", request_id)]
+    if error.field is not None:
+        entries.append(("sluice-error-field", _ascii(error.field)))
+    if error.retry_after_s is not None:
+        entries.append(("sluice-retry-after-s", f"{error.retry_after_s:.3f}"))
+    return tuple(entries)
+
+
+def _ascii(text: str) -> str:
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return escaped[:_FIELD_CHARACTERS]
+
+
+def _call_of(context: Context, limits: WireLimits) -> Call:
+    return call(dict(context.invocation_metadata() or ()), context.time_remaining(), limits)
+
+
+def _check_deadline(call: Call) -> None:
+    if call.deadline_at_s <= asyncio.get_running_loop().time():
+        raise TimedOut("the deadline had passed when the request came", field="grpc-timeout")
+
+
+def _unary_handler(method: UnaryMethod, limits: WireLimits) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def handle(message: bytes, context: Context) -> bytes:
+        call = _call_of(context, limits)
+        try:
+            _check_deadline(call)
+            answer = await method(message, call)
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes a status, in one place
+            await _abort(context, error, call.request_id)
+        context.set_trailing_metadata((("sluice-request-id", call.request_id),))
+        return answer
+
+    return handle
+
+
+def _stream_handler(method: StreamMethod, limits: WireLimits) -> Callable[[bytes, Context], Awaitable[None]]:
+    async def handle(message: bytes, context: Context) -> None:
+        # Written to the context, not yielded: a handler that is cancelled while it yields would leave the
+        # method's generator, and with it a slot, to the garbage collector.
+        call = _call_of(context, limits)
+        try:
+            _check_deadline(call)
+            async with aclosing(method(message, call)) as pieces:
+                async for piece in pieces:
+                    await context.write(piece)
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes a status, in one place
+            await _abort(context, error, call.request_id)
+        context.set_trailing_metadata((("sluice-request-id", call.request_id),))
+
+    return handle
+
+
+async def _abort(context: Context, error: Exception, request_id: str) -> NoReturn:
+    if not isinstance(error, ServiceError):
+        _log.error("request %s failed", request_id, exc_info=error)
+        error = Internal("internal error")
+    message = error.message.encode("utf-8", "backslashreplace").decode("utf-8")
+    await context.abort(GRPC_STATUS[error.code], message, error_metadata(error, request_id))
+    raise AssertionError("abort does not return")

@@ -1,0 +1,35 @@
+"""Puts the protocols onto their servers: one HTTP app and one gRPC server, each for all protocols.
+
+Knows which protocols there are; addresses, signals and life cycles belong to the app.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc.aio
+from starlette.types import ASGIApp
+
+from service.protocols import health, rpc
+from service.protocols.edge import Edge
+from service.protocols.limits import WireLimits
+from service.protocols.tasks import grpc as tasks_grpc
+from service.protocols.tasks import rest as tasks_rest
+
+if TYPE_CHECKING:
+    from service.gateway import Gateway
+
+
+def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
+    """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
+    api = tasks_rest.create_api(gateway)
+    return Edge(api, limits, direct={"/v1/predict": tasks_rest.predict_directly(gateway)})
+
+
+def create_grpc_server(gateway: Gateway, limits: WireLimits) -> grpc.aio.Server:
+    """Return the server of the gRPC port, with health and reflection; it has no port and is not started."""
+    server = grpc.aio.server(options=rpc.options(limits), maximum_concurrent_rpcs=limits.max_rpcs)
+    rpc.add_service(server, tasks_grpc.service(gateway), limits)
+    rpc.add_service(server, health.service(gateway), limits)
+    health.reflect(server, tasks_grpc.SERVICE)
+    return server
