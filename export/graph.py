@@ -54,6 +54,16 @@ def write(model: onnx.ModelProto, path: Path) -> None:
         raise ConversionError(f"{path.name} is too large for one file: {error}") from error
 
 
+def read(path: Path) -> onnx.ModelProto:
+    """Read a graph; raises ConversionError if the file is none."""
+    import onnx  # noqa: PLC0415
+
+    try:
+        return onnx.load_model(path)
+    except Exception as error:  # protobuf's and onnx's own errors have no common base
+        raise ConversionError(f"{path.name} is not an ONNX file: {error}") from error
+
+
 def runner(path: Path) -> Runner:
     """Return a graph file as a function of arrays, on the CPU. Probe the file first: this may crash."""
     import onnxruntime  # noqa: PLC0415  # the environment must be set before

@@ -52,7 +52,10 @@ def runner(loaded: Any, signature: str) -> Runner:
     function = loaded.signatures[signature]
 
     def run(feeds: Arrays) -> Arrays:
-        answer = function(**{name: tf.constant(array) for name, array in feeds.items()})
+        try:
+            answer = function(**{name: tf.constant(array) for name, array in feeds.items()})
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise RecipeError(f"signature '{signature}' of the SavedModel cannot be run: {error}") from error
         return {name: tensor.numpy() for name, tensor in answer.items()}
 
     return run

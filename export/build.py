@@ -1,0 +1,190 @@
+"""Make a version directory from a recipe, check it, and publish it.
+
+Knows the order of the steps and the names of the files. Knows no job and no word.
+
+SavedModel → reload → for each signature: ONNX, golden request, probe in a process of its own, parity gate →
+report → manifest → one rename. Whatever fails, nothing is published.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from export import card, coherence, conversion, golden, graph, parity, saved_model
+from export.errors import PublishError, RecipeError
+from export.probe import probe
+from export.publish import publish, workspace
+from export.recipe import Endpoint, Recipe, Source
+from service import bundle
+from service.bundle import Golden, Manifest, Parity, Provenance, Signature
+
+TOOLS = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
+
+Tell = Callable[[str], object]
+"""Hears what is being done, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a version goes: `<models>/<name>/<version>`; without a version it is the next one."""
+
+    models: Path
+    name: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A version in the making: what it is made from, and what is known of its signatures so far."""
+
+    name: str
+    source: Source
+    recipe: Recipe
+    signatures: dict[str, Signature] = field(default_factory=dict)
+    parity: dict[str, Parity] = field(default_factory=dict)
+    golden: list[Golden] = field(default_factory=list)
+
+    def file(self, endpoint: Endpoint) -> str:
+        """The default signature has the name that other servers look for."""
+        return bundle.DEFAULT_GRAPH if endpoint is self.recipe.endpoints[0] else f"{endpoint.name}.onnx"
+
+
+def build(
+    source: Source,
+    recipe: Recipe,
+    target: Target,
+    *,
+    tolerance: float = parity.TOLERANCE,
+    tell: Tell = str,
+) -> Path:
+    """Write, check and publish one version; returns its directory.
+
+    Raises ExportError, naming what is wrong, if any check refuses it; then nothing was published.
+    """
+    draft = _Draft(target.name, source, recipe)
+    by = parity.measure(recipe.task, tolerance)
+    _check(draft)
+    with workspace(target.models, target.name) as directory:
+        tell("writing the SavedModel")
+        saved_model.write(recipe.endpoints, directory)
+        _copy_assets(draft, directory)
+        loaded = saved_model.load(directory)
+        for endpoint in recipe.endpoints:
+            tell(f"converting and probing '{endpoint.name}'")
+            _make(draft, endpoint, loaded, directory, by)
+            tell(f"comparing '{endpoint.name}'")
+            _gate(draft, endpoint, loaded, directory, by)
+        tell("writing report and manifest")
+        coherence.check(recipe.task, draft.signatures)
+        _report(draft, directory)
+        return publish(directory, target.version, lambda place, number: _describe(draft, place, number))
+
+
+def _check(draft: _Draft) -> None:
+    if not re.match(bundle.NAME_PATTERN, draft.name):
+        raise RecipeError(f"model name '{draft.name}': expected letters, digits, '.', '_' and '-'")
+    names = [endpoint.name for endpoint in draft.recipe.endpoints]
+    if not names or len(set(names)) < len(names):
+        raise RecipeError(f"the endpoints must have names of their own, got {names}")
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in {"model", saved_model.SERVING_DEFAULT}:
+            raise RecipeError(f"endpoint '{name}': expected a word that is no file's or server's already")
+    for name, path in draft.recipe.assets.items():
+        if Path(name).name != name or not path.is_file():
+            raise RecipeError(f"asset '{name}': {path} is not a file, or the name is not a plain one")
+
+
+def _copy_assets(draft: _Draft, directory: Path) -> None:
+    (directory / bundle.ASSETS).mkdir()
+    for name, path in draft.recipe.assets.items():
+        shutil.copyfile(path, directory / bundle.ASSETS / name)
+    for name in coherence.assets(draft.recipe.task):
+        if not (directory / name).is_file():
+            raise RecipeError(f"the task needs the file '{name}', which is not among the assets")
+
+
+def _make(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: parity.Measure) -> None:
+    """Write the graph and the golden request of one endpoint, and run one on the other out of this process."""
+    model = endpoint.graph() if endpoint.graph else conversion.convert(loaded, endpoint.name)
+    graph.conform(model, endpoint.inputs, endpoint.outputs)
+    path = directory / draft.file(endpoint)
+    graph.write(model, path)
+    request = golden.request(endpoint.inputs, endpoint.example)
+    answer = golden.record(saved_model.runner(loaded, endpoint.name), endpoint.inputs, request, by)
+    recorded = f"{bundle.ASSETS}/golden-{endpoint.name}.npz"
+    golden.write(directory / recorded, *answer)
+    probe(path, directory / recorded)
+    draft.golden.append(
+        Golden(signature=endpoint.name, file=recorded, tolerance=by.tolerance * golden.LEEWAY)
+    )
+    draft.signatures[endpoint.name] = Signature(
+        file=path.name,
+        saved_model_signature=endpoint.name,
+        inputs=endpoint.inputs,
+        outputs=endpoint.outputs,
+    )
+
+
+def _gate(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: parity.Measure) -> None:
+    sides = saved_model.runner(loaded, endpoint.name), graph.runner(directory / draft.file(endpoint))
+    draft.parity[endpoint.name] = parity.gate(
+        endpoint.name, draft.signatures[endpoint.name], sides, by, example=endpoint.example
+    )
+
+
+def _report(draft: _Draft, directory: Path) -> None:
+    report = directory / bundle.REPORT
+    report.mkdir()
+    for path in (
+        draft.source.directory / "log.csv",
+        *sorted((draft.source.directory / "plots").glob("*.png")),
+    ):
+        if path.is_file():
+            shutil.copyfile(path, report / path.name)
+    text = card.text(draft.name, draft.source, draft.recipe, draft.signatures, draft.parity)
+    (report / "model_card.md").write_text(text, encoding="utf-8")
+
+
+def _describe(draft: _Draft, directory: Path, version: int) -> None:
+    """Write the manifest, and read it as the gateway will."""
+    path = directory / bundle.MANIFEST
+    path.unlink(missing_ok=True)
+    try:
+        manifest = Manifest(
+            name=draft.name,
+            version=version,
+            created=datetime.now(UTC),
+            task=draft.recipe.task,
+            default_signature=draft.recipe.endpoints[0].name,
+            signatures=draft.signatures,
+            metrics=dict(draft.source.metrics),
+            parity=draft.parity,
+            golden=tuple(draft.golden),
+            batching=draft.recipe.batching,
+            provenance=_provenance(draft.source.provenance),
+            files=bundle.describe_files(directory),
+        )
+        path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        bundle.read(directory)
+    except (ValidationError, bundle.BundleError) as error:
+        raise PublishError(f"the manifest would not be valid: {error}") from error
+
+
+def _provenance(run: Provenance) -> Provenance:
+    """Add the versions that made the bundle to those that trained the model, which win."""
+    tools = {}
+    for name in TOOLS:
+        try:
+            tools[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # onnxruntime has another name where there is a GPU
+            continue
+    return run.model_copy(update={"libraries": dict(sorted((tools | run.libraries).items()))})

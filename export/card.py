@@ -1,0 +1,113 @@
+"""Write the model card: what a version is, what it learnt from, how good it is, and how to call it.
+
+Knows words and numbers, nothing of files or runtimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from export.recipe import Recipe, Source
+from service.bundle import Classify, Generate, Parity, Score, Signature, Task, Tensor, Translate
+
+
+def text(
+    name: str,
+    source: Source,
+    recipe: Recipe,
+    signatures: Mapping[str, Signature],
+    parity: Mapping[str, Parity],
+) -> str:
+    """Return the card as Markdown. It does not name the version: the directory does."""
+    default = recipe.endpoints[0].name
+    made = source.provenance
+    parts = [
+        f"# {name}",
+        f"{_purpose(recipe.task)}. Job `{made.job}`, profile `{made.profile}`.",
+        "## Data",
+        f"{made.data}.",
+        "## Quality on held-out data",
+        _table(("metric", "value"), ((metric, f"{value:.6g}") for metric, value in source.metrics.items())),
+        "## Signatures",
+        *(
+            _signature(key, signature, signature_is_default=key == default)
+            for key, signature in signatures.items()
+        ),
+        "## Parity",
+        "SavedModel against ONNX, max |a-b| / (1 + |a|) over all cases (batch sizes, lengths, seeds).",
+        _table(
+            ("signature", "reached", "tolerance", "cases", "ragged inputs"),
+            (
+                (
+                    key,
+                    f"{entry.max_relative:.1e}",
+                    f"{entry.tolerance:.0e}",
+                    str(entry.cases),
+                    "yes" if entry.ragged else "none to be ragged",
+                )
+                for key, entry in parity.items()
+            ),
+        ),
+        "## Provenance",
+        _table(
+            ("what", "value"),
+            (
+                ("command", f"`{made.command}`"),
+                ("revision", made.revision),
+                ("seed", str(made.seed)),
+                ("started", made.started.isoformat(timespec="seconds")),
+                ("trained for", f"{made.seconds:.0f} s"),
+                *made.libraries.items(),
+            ),
+        ),
+        "## How to call",
+        _calls(name, recipe.task, default, signatures[default]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _purpose(task: Task) -> str:
+    match task:
+        case Classify():
+            return f"Classifies into {len(task.labels)} labels: {', '.join(task.labels[:20])}"
+        case Generate():
+            return f"Continues a text, one of {task.vocabulary_size} tokens at a time"
+        case Translate():
+            return f"Translates {task.source_language} to {task.target_language}"
+        case Score():
+            return f"Scores how unusual a row of {len(task.features)} features is"
+        case _:
+            return "Answers named tensors with named tensors"
+
+
+def _signature(name: str, signature: Signature, *, signature_is_default: bool) -> str:
+    rows = [("input", tensor) for tensor in signature.inputs] + [
+        ("output", tensor) for tensor in signature.outputs
+    ]
+    title = f"`{name}` in `{signature.file}`" + (" (default)" if signature_is_default else "")
+    return f"{title}\n\n" + _table(
+        ("", "name", "dtype", "shape", "kind"), ((what, *_cells(tensor)) for what, tensor in rows)
+    )
+
+
+def _cells(tensor: Tensor) -> tuple[str, str, str, str]:
+    return tensor.name, tensor.dtype, "[" + ", ".join(map(str, tensor.shape)) + "]", tensor.kind
+
+
+def _calls(name: str, task: Task, default: str, signature: Signature) -> str:
+    inputs = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in signature.inputs)
+    named = ", ".join(f"{tensor.name}={tensor.name}" for tensor in signature.inputs)
+    return f"""The gateway serves it as `{name}` for the word `{task.word}`. Without a gateway:
+
+```python
+import onnxruntime
+answers = onnxruntime.InferenceSession("{signature.file}").run(None, {{{inputs}}})
+
+import tensorflow as tf
+answers = tf.saved_model.load(".").signatures["{default}"]({named})
+```"""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
