@@ -17,7 +17,8 @@ class BatchLimits:
     """When a batch is complete, and how much may wait.
 
     `max_rows` rows a run; a single request with more runs alone. `max_delay_s` is how long the oldest may
-    wait for company while the session is free; 0 takes at once what is queued.
+    wait for company while the session is free; 0 takes at once what is queued. A run that is expected to
+    take less than `inline_bound_s` is made on the event loop itself.
     """
 
     max_rows: int = 64
