@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from training import jobs, lock, provenance
-from training.errors import RunError, TrainingError, UsageError
+from training.errors import DataError, Diverged, RunError, TrainingError, UsageError
 from training.job import Expectation, Job, Profile, Settings
 from training.run import ExpectedMetric, Record, Run, new_name, newest_first
 from training.settings import resolve
@@ -61,6 +61,13 @@ def _train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -
     try:
         with lock.exclusive(run.path):
             return train(job, run, settings, console)
+    except DataError:
+        if run.record.data is None:
+            run.discard()  # nothing was trained: the name stays free
+        raise
+    except Diverged:
+        Run.open(run.path).update(status="failed")
+        raise
     except KeyboardInterrupt:
         console.print(f"interrupted; add --resume to continue {run.path}", soft_wrap=True)
         raise
@@ -71,7 +78,7 @@ def _choose(job: Job[Any, Any], settings: Settings, root: Path, name: str | None
     equal = settings.model_dump(mode="json")
     if resume and name is None:
         for run in newest_first(root, job.name):
-            if not run.complete and run.resolved == equal and not lock.held(run.path):
+            if run.record.status == "running" and run.resolved == equal and not lock.held(run.path):
                 return run
     path = root / job.name / (name or new_name())
     if resume and path.exists():

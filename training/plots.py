@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from training import atomic
@@ -76,6 +77,7 @@ def histogram(groups: Mapping[str, Numbers], threshold: float, target: Path) -> 
             axes.hist(scores, bins=list(edges), alpha=0.6, label=f"{name} ({len(scores)})")
         axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3g}")
         axes.set(xlabel="score", ylabel="rows", xscale="log")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
 
 

@@ -18,6 +18,7 @@ or a complete one: each file is replaced whole, and `status: complete` is writte
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,7 +56,11 @@ class ExpectedMetric(BaseModel):
 
 
 class Record(BaseModel):
-    """The typed `run.json`. `data` is None until the data were loaded, `seconds` counts all attempts."""
+    """The typed `run.json`. `data` is None until the data were loaded, `seconds` counts all attempts.
+
+    `running` is also what a killed training leaves, and what can be continued; `failed` is one that
+    diverged, and would again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +70,7 @@ class Record(BaseModel):
     run: str
     profile: Profile
     seed: int
-    status: Literal["running", "complete"]
+    status: Literal["running", "complete", "failed"]
     started: datetime
     seconds: float = 0.0
     command: str
@@ -169,6 +174,10 @@ class Run:
         record = Record.model_validate(self.record.model_dump() | changes)
         atomic.write_text(self.path / RECORD, record.model_dump_json(indent=2) + "\n")
         return Run(self.path, record, self.resolved)
+
+    def discard(self) -> None:
+        """Remove the directory of a run in which nothing was trained."""
+        shutil.rmtree(self.path)
 
     def finish(self, metrics: dict[str, float], seconds: float) -> Run:
         """Write the metrics, and last of all that the run is complete."""

@@ -5,6 +5,7 @@ Knows scikit-learn's digits, MNIST and folders of images; nothing of models. Pix
 """
 
 import io
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ SPLIT_SEED = 0  # fixed, so that runs with different seeds are measured on the s
 
 Pixels = NDArray[np.float32]
 Classes = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Mnist = tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +72,38 @@ def read_digits() -> Pictures:
     return _split(pixels, digits.target.astype(np.int32), labels, "scikit-learn digits, enlarged to 28x28")
 
 
-def read_mnist() -> Pictures:
-    """Read MNIST, from Keras' cache or the network; its own test part is held out."""
-    import keras  # noqa: PLC0415  # the other sources do without
+def read_mnist(fetch: Callable[[], Mnist] | None = None) -> Pictures:
+    """Read MNIST with `fetch`, which is Keras' (its cache or the network); its own test part is held out.
 
+    A twelfth of the training part is kept for validation. Raises DataError if it cannot be fetched.
+    """
     try:
         with redirect_stdout(io.StringIO()):  # Keras draws a bar of its own
-            (train, train_classes), (test, test_classes) = keras.datasets.mnist.load_data()
+            (known, known_classes), (test, test_classes) = (fetch or fetch_mnist)()
     except Exception as error:  # Keras raises a bare Exception when the download fails
         raise DataError(f"mnist cannot be fetched: {error}; try again when the network is there") from error
-    known, seen = train_test_split(
-        np.arange(len(train)), test_size=5000, random_state=SPLIT_SEED, stratify=train_classes
+    train, seen = train_test_split(
+        np.arange(len(known)), test_size=1 / 12, random_state=SPLIT_SEED, stratify=known_classes
     )
-
-    def part(pixels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> Part:
-        return Part((pixels[..., None] / 255).astype(np.float32), classes.astype(np.int32))
-
     return Pictures(
-        train=part(train[known], train_classes[known]),
-        validation=part(train[seen], train_classes[seen]),
-        held_out=part(test, test_classes),
+        train=_part_of(known[train], known_classes[train]),
+        validation=_part_of(known[seen], known_classes[seen]),
+        held_out=_part_of(test, test_classes),
         labels=tuple("0123456789"),
         source="MNIST",
     )
+
+
+def fetch_mnist() -> Mnist:
+    """Return MNIST as Keras has it: training and test part, pixels [count, 28, 28] from 0 to 255."""
+    import keras  # noqa: PLC0415  # the other sources do without
+
+    mnist: Mnist = keras.datasets.mnist.load_data()
+    return mnist
+
+
+def _part_of(pixels: Bytes, classes: Bytes) -> Part:
+    return Part((pixels[..., None] / 255).astype(np.float32), classes.astype(np.int32))
 
 
 def read_folder(folder: Path) -> Pictures:
