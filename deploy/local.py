@@ -1,0 +1,140 @@
+"""Start the gateway on this machine at once, and train, export and publish the models that are missing beside it.
+
+`make serve` calls this. Knows the command lines of training, export and service; knows nothing of their insides.
+The gateway finds each new version by its own polling. A kill at any moment is repaired by the next start:
+training resumes, and a version that is not whole was never published.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from service.bundle import MANIFEST
+from service.config import ConfigError, Settings, read
+from training.run import Run, newest_first
+
+JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
+"""What a repository needs, quickest first."""
+
+TRY = {
+    "english-french": ("translate", '{"text": "the old teacher does not see the small house"}'),
+    "prose-lstm": (
+        "generate",
+        '{"prompt": "The value of ", "max_tokens": 80, "temperature": 0.7, "seed": 1}',
+    ),
+}
+"""A call that fits on one line, by model: the word and its body."""
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def main(
+    context: typer.Context,
+    *,
+    profile: Annotated[str, typer.Option(help="How long and how well to train.")] = "quick",
+    runs: Annotated[Path, typer.Option(help="Where training runs are kept.")] = Path("runs"),
+    only_train: Annotated[bool, typer.Option("--only-train", help="Start no gateway.")] = False,
+) -> None:
+    """Serve this directory's models, and make those that are missing. Other flags go to the gateway."""
+    console = Console()
+    try:
+        settings = read(context.args, os.environ)
+    except ConfigError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    if only_train:
+        raise typer.Exit(0 if _make_missing(settings.models, profile, runs, console, None) else 1)
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.default_int_handler)
+    # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
+    gateway = subprocess.Popen(  # noqa: S603  # our own
+        [sys.executable, "-m", "service", *context.args], start_new_session=True
+    )
+    try:
+        _announce(settings, console)
+        if missing(settings.models):
+            _make_missing(settings.models, profile, runs, console, gateway)
+            if gateway.poll() is None:
+                _announce(settings, console)
+        code = gateway.wait()
+    except KeyboardInterrupt:
+        gateway.terminate()
+        code = gateway.wait()
+    raise typer.Exit(code)
+
+
+def missing(models: Path) -> list[str]:
+    """Return the jobs without a published version below `models`, quickest to train first."""
+    return [job for job in JOBS if not any((models / job).glob(f"[0-9]*/{MANIFEST}"))]
+
+
+def _make_missing(
+    models: Path, profile: str, runs: Path, console: Console, gateway: subprocess.Popen[bytes] | None
+) -> bool:
+    """Train and export what is missing, stopping if the gateway ends; return whether all went well."""
+    well = True
+    for job in missing(models):
+        if gateway is not None and gateway.poll() is not None:
+            return False
+        console.rule(f"{job}: training ({profile})")
+        well = _make(job, models, profile, runs) and well
+    return well
+
+
+def _make(job: str, models: Path, profile: str, runs: Path) -> bool:
+    run = finished_run(runs, job, profile)
+    if run is None:
+        if _python("training", job, "--profile", profile, "--runs", str(runs), "--resume"):
+            return False
+        run = finished_run(runs, job, profile)
+    return run is not None and not _python("export", str(run.path), "--models", str(models))
+
+
+def finished_run(runs: Path, job: str, profile: str) -> Run | None:
+    """Return the newest complete run of a job in a profile."""
+    found = (run for run in newest_first(runs, job) if run.complete and run.record.profile == profile)
+    return next(found, None)
+
+
+def _python(module: str, *arguments: str) -> int:
+    # Lower priority: requests to the gateway come before training.
+    return subprocess.run(  # noqa: S603  # our own
+        [sys.executable, "-m", module, *arguments], check=False, preexec_fn=_be_nice
+    ).returncode
+
+
+def _be_nice() -> None:
+    os.nice(10)
+
+
+def _announce(settings: Settings, console: Console) -> None:
+    """Print the addresses, and a call for a model that is there."""
+    rest = f"http://{settings.http.host}:{settings.http.port}"
+    lines: Sequence[str] = (
+        f"REST        {rest}   (documentation: {rest}/docs)",
+        f"gRPC        {settings.grpc.host}:{settings.grpc.port}",
+        f"operations  http://{settings.operations.host}:{settings.operations.port}/metrics, /readyz",
+    )
+    absent = missing(settings.models)
+    calls = [
+        f"curl {rest}/v1/{word} -H 'content-type: application/json' -d '{body}'"
+        for job, (word, body) in TRY.items()
+        if job not in absent
+    ]
+    console.rule("Sluice")
+    for line in (*lines, *calls[:1]):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    cli()
