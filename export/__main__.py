@@ -22,7 +22,6 @@ ENVIRONMENT = {
     # A model traced where TensorFlow sees a GPU may hold operations that only run on one.
     "CUDA_VISIBLE_DEVICES": "-1",
     "ORT_DISABLE_TELEMETRY": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
 
@@ -54,7 +53,7 @@ def run_command(
 ) -> None:
     """Export RUN as the next version of a model: `python -m export RUN`."""
     os.environ.update(ENVIRONMENT)
-    from export.build import Target, build  # noqa: PLC0415  # TensorFlow must find the environment set
+    from export.build import Target, build  # noqa: PLC0415  # TensorFlow must find it set
     from export.exporters import EXPORTERS  # noqa: PLC0415
     from export.source import open_run, restore  # noqa: PLC0415
 
@@ -84,7 +83,7 @@ def verify_command(
 ) -> None:
     """Check a version on disk again: files, task, SavedModel against ONNX, golden requests."""
     os.environ.update(ENVIRONMENT)
-    from export.verify import verify  # noqa: PLC0415  # TensorFlow must find the environment set
+    from export.verify import verify  # noqa: PLC0415  # TensorFlow must find it set
 
     console = Console()
     with console.status("verifying"):

@@ -22,7 +22,7 @@ def describe(source: Source) -> Recipe:
 
     Raises RunError if the run has no labels, or not one for each output of its model.
     """
-    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+    import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
 
     model = source.model
     _, height, width, channels = model.input_shape

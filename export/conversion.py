@@ -23,7 +23,7 @@ def convert(loaded: Any, signature: str) -> onnx.ModelProto:
 
     Raises ConversionError if an operation has no ONNX counterpart.
     """
-    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+    import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
     from tf2onnx import tf_loader  # noqa: PLC0415
 
     # The public functions write a broken file where an operation is unknown; this one can be told to stop.

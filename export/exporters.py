@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from export import classify
+from export import classify, score
 from export.recipe import Recipe, Source
 
 EXPORTERS: dict[str, Callable[[Source], Recipe]] = {
     "classify": classify.describe,
+    "score": score.describe,
 }

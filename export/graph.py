@@ -69,6 +69,7 @@ def runner(path: Path) -> Runner:
     import onnxruntime  # noqa: PLC0415  # the environment must be set before
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; they are raised as well
     options.intra_op_num_threads = 1  # a gate of many small runs gains nothing by waking threads
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -41,6 +41,7 @@ def main(graph: str, golden: str) -> None:
     import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: the last line must be the reason
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     with np.load(golden, allow_pickle=False) as arrays:

@@ -27,7 +27,7 @@ PREFIX = ".tmp-"
 def workspace(models: Path, name: str) -> Iterator[Path]:
     """Yield an empty locked directory beside the versions of a model; what is left of it in the end is removed.
 
-    Raises PublishError if the repository cannot be written to.
+    Raises PublishError if the repository cannot be written to, before or while somebody works there.
     """
     home = models / name
     try:
@@ -38,6 +38,8 @@ def workspace(models: Path, name: str) -> Iterator[Path]:
         raise PublishError(f"{home} cannot be written to: {error.strerror}") from error
     try:
         yield directory
+    except OSError as error:
+        raise PublishError(f"{home} cannot be written to: {error.strerror or error}") from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)

@@ -1,7 +1,7 @@
 """Write endpoints as a SavedModel, load one, and run its signatures on arrays.
 
-Knows TensorFlow, and nothing of ONNX, manifests or versions. TensorFlow is imported with the first call: see
-`export.__main__` for the environment that must be set before.
+Knows TensorFlow, and nothing of ONNX, manifests or versions. TensorFlow is imported with the first call, for it
+takes seconds that `--help` and a wrong argument need not wait for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from export.errors import RecipeError
 from export.parity import Runner
 from export.recipe import Arrays, Endpoint
+from training.quiet import import_tensorflow
 
 SERVING_DEFAULT = "serving_default"
 """The signature that TF Serving takes when a client names none."""
@@ -23,7 +24,7 @@ def write(endpoints: Sequence[Endpoint], directory: Path) -> None:
 
     Raises RecipeError if a function does not take or return what its endpoint declares.
     """
-    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+    import tensorflow as tf  # noqa: PLC0415
 
     functions = {endpoint.name: _trace(endpoint) for endpoint in endpoints}
     functions[SERVING_DEFAULT] = functions[endpoints[0].name]
@@ -35,7 +36,8 @@ def write(endpoints: Sequence[Endpoint], directory: Path) -> None:
 
 def load(directory: Path) -> Any:
     """Load the SavedModel of a version; raises RecipeError if there is none that can be read."""
-    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+    import_tensorflow()
+    import tensorflow as tf  # noqa: PLC0415
 
     try:
         return tf.saved_model.load(str(directory))
@@ -45,7 +47,7 @@ def load(directory: Path) -> Any:
 
 def runner(loaded: Any, signature: str) -> Runner:
     """Return a signature as a function of arrays; raises RecipeError if the SavedModel has no such signature."""
-    import tensorflow as tf  # noqa: PLC0415  # seconds; not for `--help`
+    import tensorflow as tf  # noqa: PLC0415
 
     if signature not in loaded.signatures:
         raise RecipeError(f"the SavedModel has no signature '{signature}', only {sorted(loaded.signatures)}")

@@ -11,6 +11,7 @@ from export.errors import RunError
 from export.recipe import Source
 from service.bundle import Provenance
 from training.errors import TrainingError
+from training.quiet import import_tensorflow
 from training.run import Run
 
 
@@ -30,6 +31,7 @@ def restore(run: Run) -> Source:
 
     Raises RunError if its weights or metrics cannot be read, or do not belong to its settings.
     """
+    import_tensorflow()
     try:
         model = run.job.restore(run)
         metrics = run.metrics
