@@ -1,0 +1,8 @@
+"""The one door: every protocol meets the models here.
+
+Knows no wire.
+"""
+
+from service.gateway.door import Gateway
+
+__all__ = ["Gateway"]

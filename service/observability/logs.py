@@ -1,0 +1,81 @@
+"""One format for every log line, ours and the libraries', on standard error.
+
+Knows levels and renderers. Never sees a payload: events carry names, numbers, request ids and reasons.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from service.config import Log
+
+_QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "grpc")
+"""Libraries whose information is ours to give: only their warnings are shown."""
+
+
+def configure(settings: Log, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's lines through one renderer to `stream` (standard error)."""
+    target = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(settings, colors=target.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level.upper())
+    for name in _QUIET:
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(max(logging.WARNING, root.level))
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return a logger: `log.warning("version_failed", model="a", version=3, reason="…")`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _renderers(settings: Log, *, colors: bool) -> list[Processor]:
+    if settings.format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
+
+
+def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escape control characters: a name from outside must not look like a line of ours."""
+    return {
+        key: value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str) and not value.isprintable() and key != "exc_info"
+        else value
+        for key, value in event.items()
+    }

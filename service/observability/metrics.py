@@ -1,0 +1,181 @@
+"""Record what happens, with every label resolved beforehand so that the hot path only adds numbers.
+
+Knows versions and numbers. Knows nothing of how they are measured.
+
+Labels come only from versions that were on disk and from our own words: what a client asks for and we do not
+have is counted under the model `unknown`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from importlib import metadata
+
+from prometheus_client import Counter, Histogram, generate_latest
+
+from service.domain import DispatchReason, ModelId, VersionState, Word
+from service.observability.families import Families
+
+UNKNOWN = "unknown"
+STATES: tuple[VersionState, ...] = ("loading", "available", "draining", "failed", "unloaded")
+
+
+class GraphRecorder:
+    """Records the runs of one graph."""
+
+    def __init__(self, families: Families, model: ModelId, signature: str) -> None:
+        labels = (model.name, str(model.version), signature)
+        self._labels = labels
+        self._batches = families.batches
+        self._run = families.run_duration.labels(*labels)
+        self._rows = families.batch_rows.labels(*labels)
+        self._padding = families.batch_padding.labels(*labels)
+        self._by_reason: dict[tuple[str, bool], Counter] = {}
+
+    def ran(self, rows: int, run_s: float, padding: float, reason: DispatchReason, *, failed: bool) -> None:
+        """Count one run."""
+        child = self._by_reason.get((reason, failed))
+        if child is None:
+            child = self._batches.labels(*self._labels, reason, "failed" if failed else "ok")
+            self._by_reason[reason, failed] = child
+        child.inc()
+        self._run.observe(run_s)
+        self._rows.observe(rows)
+        self._padding.observe(padding)
+
+
+class VersionRecorder:
+    """Records what concerns one version, or, for `UNKNOWN`, requests that found none."""
+
+    def __init__(self, families: Families, name: str, version: str) -> None:
+        self._families = families
+        self._labels = (name, version)
+        self._durations: dict[tuple[Word, str, str], Histogram] = {}
+        self._waits: dict[Word, Histogram] = {}
+        self._tokens: tuple[Counter, Counter] | None = None
+        self._first: Histogram | None = None
+        self._between: Histogram | None = None
+
+    def answered(self, word: Word, protocol: str, outcome: str, duration_s: float) -> None:
+        """Count a request that came to an end, well or not."""
+        child = self._durations.get((word, protocol, outcome))
+        if child is None:
+            child = self._families.request_duration.labels(*self._labels, word, protocol, outcome)
+            self._durations[word, protocol, outcome] = child
+        child.observe(duration_s)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was turned away."""
+        self._families.refusals.labels(self._labels[0], reason).inc()
+
+    def waited(self, word: Word, queue_s: float) -> None:
+        """Count how long a request waited for its first run."""
+        child = self._waits.get(word)
+        if child is None:
+            child = self._waits[word] = self._families.queue_wait.labels(*self._labels, word)
+        child.observe(queue_s)
+
+    def counted_tokens(self, prompt: int, completion: int) -> None:
+        """Count tokens read and made."""
+        if self._tokens is None:
+            tokens = self._families.tokens
+            self._tokens = tokens.labels(*self._labels, "prompt"), tokens.labels(*self._labels, "completion")
+        self._tokens[0].inc(prompt)
+        self._tokens[1].inc(completion)
+
+    def first_token(self, after_s: float) -> None:
+        """Count how long a stream took to begin."""
+        if self._first is None:
+            self._first = self._families.time_to_first_token.labels(*self._labels)
+        self._first.observe(after_s)
+
+    def next_token(self, after_s: float) -> None:
+        """Count how long a stream took for one more token."""
+        if self._between is None:
+            self._between = self._families.time_between_tokens.labels(*self._labels)
+        self._between.observe(after_s)
+
+
+class Metrics:
+    """The gateway's metrics: recorders for the hot path, and what the repository has to tell."""
+
+    def __init__(self) -> None:
+        self.families = Families()
+        self._recorders: dict[ModelId, VersionRecorder] = {}
+        self.unknown = VersionRecorder(self.families, UNKNOWN, "")
+        self.families.build.labels(_version(), platform.python_version()).set(1)
+
+    def text(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self.families.registry)
+
+    def version(self, model: ModelId) -> VersionRecorder:
+        """Return the recorder of a version; the same one each time."""
+        recorder = self._recorders.get(model)
+        if recorder is None:
+            recorder = self._recorders[model] = VersionRecorder(self.families, *_labels(model))
+        return recorder
+
+    def graph(self, model: ModelId, signature: str) -> GraphRecorder:
+        """Return a recorder for the runs of one graph of a version."""
+        return GraphRecorder(self.families, model, signature)
+
+    def watch_queue(self, model: ModelId, signature: str, depth: Callable[[], int]) -> None:
+        """Ask `depth` at each scrape how many requests wait."""
+        self.families.queue_depth.labels(*_labels(model), signature).set_function(depth)
+
+    def watch_slots(self, model: ModelId, slots: int, in_use: Callable[[], int]) -> None:
+        """Ask `in_use` at each scrape how many of `slots` are taken."""
+        self.families.slots.labels(*_labels(model)).set(slots)
+        self.families.slots_in_use.labels(*_labels(model)).set_function(in_use)
+
+    def watch_in_flight(self, in_flight: Callable[[], int]) -> None:
+        """Ask `in_flight` at each scrape how many requests are being answered."""
+        self.families.in_flight.set_function(in_flight)
+
+    def state(self, model: ModelId, state: VersionState) -> None:
+        """Say which state a version is in now."""
+        for each in STATES:
+            self.families.model_state.labels(*_labels(model), each).set(each == state)
+
+    def loaded(self, model: ModelId, duration_s: float, parity: Iterable[tuple[str, float]]) -> None:
+        """Say that a version was loaded, how long that took, and the parity of each signature at export."""
+        self.families.model_load_duration.labels(*_labels(model)).set(duration_s)
+        for signature, ratio in parity:
+            self.families.export_parity.labels(*_labels(model), signature).set(ratio)
+
+    def load_failed(self, model: ModelId) -> None:
+        """Count a load that failed."""
+        self.families.model_load_failures.labels(model.name).inc()
+
+    def scan_failed(self) -> None:
+        """Count a look at the models directory that failed."""
+        self.families.scan_failures.inc()
+
+    def unloaded(self, model: ModelId) -> None:
+        """Stop asking a version that is no longer live; what it counted stays."""
+        families = self.families
+        for gauge in (families.queue_depth, families.slots, families.slots_in_use, families.export_parity):
+            gauge.remove_by_labels(_by_name(model))
+
+    def forget(self, model: ModelId) -> None:
+        """Remove everything about a version that is gone from disk, so that the number of series is bounded."""
+        self._recorders.pop(model, None)
+        for family in self.families.by_version:
+            family.remove_by_labels(_by_name(model))
+
+
+def _labels(model: ModelId) -> tuple[str, str]:
+    return model.name, str(model.version)
+
+
+def _by_name(model: ModelId) -> dict[str, str]:
+    return {"model": model.name, "version": str(model.version)}
+
+
+def _version() -> str:
+    try:
+        return metadata.version("sluice")
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "0"

@@ -1,0 +1,82 @@
+"""One loaded version, and who is using it.
+
+Knows its tasks and counts its users. Knows nothing of how it was loaded or why it will go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from service.bundle import Manifest
+from service.domain import ModelId, Word
+from service.observability.metrics import VersionRecorder
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """What loading a version gives: its contract, what answers its own word and `predict`, and how to end it.
+
+    `task` answers the manifest's word, `predict` any signature; they are one object for a predict model.
+    `close` answers everyone who still waits and may be called once.
+    """
+
+    model: ModelId
+    manifest: Manifest
+    task: Any
+    predict: Any
+    recorder: VersionRecorder
+    close: Callable[[], None]
+
+
+class LiveVersion:
+    """A loaded version and how many requests hold it open. Used on one event loop."""
+
+    __slots__ = ("_idle", "_leases", "loaded", "recorder")
+
+    def __init__(self, loaded: LoadedVersion) -> None:
+        self.loaded = loaded
+        self.recorder = loaded.recorder
+        self._leases = 0
+        self._idle: asyncio.Event | None = None
+
+    @property
+    def model(self) -> ModelId:
+        """Name and version."""
+        return self.loaded.model
+
+    @property
+    def word(self) -> Word:
+        """The word that it answers, beside `predict`."""
+        return self.loaded.manifest.task.word
+
+    @property
+    def leases(self) -> int:
+        """How many requests are using it."""
+        return self._leases
+
+    def task(self, word: Word) -> Any:
+        """Return what answers `word`, which the registry has checked."""
+        return self.loaded.predict if word == "predict" else self.loaded.task
+
+    def acquire(self) -> None:
+        """Hold it open until `release`."""
+        self._leases += 1
+
+    def release(self) -> None:
+        """Give back what `acquire` took."""
+        self._leases -= 1
+        if self._leases == 0 and self._idle is not None:
+            self._idle.set()
+
+    async def drained(self) -> None:
+        """Return when nobody uses it; for one that can no longer be found, that is for ever."""
+        if self._leases:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
+    def close(self) -> None:
+        """Answer everyone who still waits, and let go of the graphs."""
+        self.loaded.close()
