@@ -19,6 +19,8 @@ bench: .venv/dev   ## compare the gateway with a bare session.run loop
 	$(BIN)/python -m loadtests.bench $(ARGS)
 proto: .venv/dev   ## generate pb/ from proto/
 	$(BIN)/python -m proto.generate
+lock: .venv/dev   ## lock the dependencies with hashes
+	requirements/lock $(ARGS)
 
 .venv/%: requirements/%.txt
 	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import httptools
 
@@ -112,9 +113,8 @@ async def keep_busy(port: int, requests: Sequence[bytes], concurrency: int, seco
     connections = []
     for number in range(concurrency):
         rotated = [*requests[number % len(requests) :], *requests[: number % len(requests)]]
-        _, connection = await loop.create_connection(
-            lambda rotated=rotated: Connection(rotated, started_s + seconds, load), "127.0.0.1", port
-        )
+        opened = partial(Connection, rotated, started_s + seconds, load)
+        _, connection = await loop.create_connection(opened, "127.0.0.1", port)
         connections.append(connection.done)
     await asyncio.gather(*connections)
     load.seconds = time.perf_counter() - started_s
