@@ -1,0 +1,1 @@
+"""Text from text: a language model that continues a prompt letter by letter."""
