@@ -1,0 +1,1 @@
+"""English to French: a grammar that makes sentence pairs, and the Transformer that learns them."""
