@@ -73,7 +73,7 @@ class Edge:
         except ServiceError as error:
             await _send_error(send, error, call.request_id)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
             _log.exception("request %s failed", call.request_id)
             await _send_error(send, Internal("internal error"), call.request_id)
             return
@@ -108,7 +108,7 @@ class Edge:
             await self._app(scope, receive, send_named)
         except ServiceError as error:
             await _refuse(receive, send, error, call.request_id)
-        except Exception:
+        except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
             _log.exception("request %s failed", call.request_id)
             if not started:
                 await _send_error(send, Internal("internal error"), call.request_id)

@@ -5,7 +5,6 @@ Knows what the gateway says of its models; the answers are computed when asked f
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
@@ -36,22 +35,17 @@ def service(gateway: Gateway) -> rpc.RpcService:
 
     async def watch(message: bytes, _: Call) -> AsyncGenerator[bytes, None]:
         name = rpc.parse(health_pb2.HealthCheckRequest, message).service
-        changed = asyncio.Event()
-        unsubscribe = gateway.subscribe(changed.set)
-        try:
-            sent = None
-            while True:
-                changed.clear()
-                status = status_of(gateway, name)
-                if status != sent:
-                    yield _answer(status)
-                    sent = status
-                if gateway.draining:
-                    # A stream that stays open would hold up the shutdown; its client has been told.
-                    raise Unavailable("the server is draining")
-                await changed.wait()
-        finally:
-            unsubscribe()
+        sent = None
+        while True:
+            revision = gateway.changes.revision
+            status = status_of(gateway, name)
+            if status != sent:
+                yield _answer(status)
+                sent = status
+            if gateway.draining:
+                # A stream that stays open would hold up the shutdown; its client has been told.
+                raise Unavailable("the server is draining")
+            await gateway.changes.wait(revision)
 
     return rpc.RpcService(SERVICE, unary={"Check": check}, streams={"Watch": watch})
 

@@ -26,10 +26,14 @@ def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
     return Edge(api, limits, direct={"/v1/predict": tasks_rest.predict_directly(gateway)})
 
 
-def create_grpc_server(gateway: Gateway, limits: WireLimits) -> grpc.aio.Server:
-    """Return the server of the gRPC port, with health and reflection; it has no port and is not started."""
+def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool = True) -> grpc.aio.Server:
+    """Return the server of the gRPC port, with health; it has no port and is not started.
+
+    With `reflection` it describes its services to tools such as grpcurl.
+    """
     server = grpc.aio.server(options=rpc.options(limits), maximum_concurrent_rpcs=limits.max_rpcs)
     rpc.add_service(server, tasks_grpc.service(gateway), limits)
     rpc.add_service(server, health.service(gateway), limits)
-    health.reflect(server, tasks_grpc.SERVICE)
+    if reflection:
+        health.reflect(server, tasks_grpc.SERVICE)
     return server

@@ -1,0 +1,112 @@
+"""One model version in detail, as JSON: what it takes and gives, its bounds, and how good it is.
+
+Knows manifests; knows neither HTTP nor gRPC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, Self
+
+from service import bundle
+from service.bundle import Manifest
+from service.domain import ModelId, Word
+from service.protocols.tasks.replies import Reply
+
+
+class TensorReply(Reply):
+    """An input or output. `shape` has a number for a fixed axis and a name for a free one."""
+
+    name: str
+    dtype: bundle.DType
+    shape: list[int | str]
+    kind: bundle.Kind
+
+    @classmethod
+    def of(cls, tensor: bundle.Tensor) -> Self:
+        """Return the document of `tensor`."""
+        return cls(name=tensor.name, dtype=tensor.dtype, shape=list(tensor.shape), kind=tensor.kind)
+
+
+class SignatureReply(Reply):
+    """What `predict` takes and gives under a signature's name."""
+
+    inputs: list[TensorReply]
+    outputs: list[TensorReply]
+
+
+class ParityReply(Reply):
+    """How far the ONNX graph is from the SavedModel: max |a-b| / (1 + |a|) over all cases."""
+
+    max_relative: float
+    tolerance: float
+    cases: int
+
+
+class DetailReply(Reply):
+    """One version of a model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    version: int
+    word: Word
+    created: datetime
+    default_signature: str
+    signatures: dict[str, SignatureReply]
+    metrics: dict[str, float]
+    parity: dict[str, ParityReply]
+    labels: list[str]
+    features: list[str]
+    limits: dict[str, int]
+
+    @classmethod
+    def of(cls, model: ModelId, manifest: Manifest) -> Self:
+        """Return the document of a version and its manifest."""
+        return cls(
+            id=model.name,
+            version=model.version,
+            word=manifest.task.word,
+            created=manifest.created,
+            default_signature=manifest.default_signature,
+            signatures={name: _signature(found) for name, found in manifest.signatures.items()},
+            metrics=manifest.metrics,
+            parity={
+                name: ParityReply(
+                    max_relative=found.max_relative, tolerance=found.tolerance, cases=found.cases
+                )
+                for name, found in manifest.parity.items()
+            },
+            labels=_labels(manifest.task),
+            features=_features(manifest.task),
+            limits={**_limits(manifest.task), "max_batch_rows": manifest.batching.max_rows},
+        )
+
+
+def _signature(signature: bundle.Signature) -> SignatureReply:
+    return SignatureReply(
+        inputs=[TensorReply.of(tensor) for tensor in signature.inputs],
+        outputs=[TensorReply.of(tensor) for tensor in signature.outputs],
+    )
+
+
+def _labels(task: bundle.Task) -> list[str]:
+    return list(task.labels) if isinstance(task, bundle.Classify) else []
+
+
+def _features(task: bundle.Task) -> list[str]:
+    if isinstance(task, bundle.Score):
+        return list(task.features)
+    if isinstance(task, bundle.Classify) and isinstance(task.accepts, bundle.FeatureInput):
+        return list(task.accepts.names)
+    return []
+
+
+def _limits(task: bundle.Task) -> dict[str, int]:
+    limits = _present(task, "max_prompt_tokens", "max_source_tokens", "max_new_tokens")
+    if isinstance(task, bundle.Classify):
+        limits |= _present(task.accepts, "height", "width", "channels", "max_tokens")
+    return limits
+
+
+def _present(part: object, *names: str) -> dict[str, int]:
+    return {name: getattr(part, name) for name in names if hasattr(part, name)}
