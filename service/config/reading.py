@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, Literal, NoReturn, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +25,10 @@ from service.config.settings import Settings
 
 PREFIX = "SLUICE_"
 CONFIG_VARIABLE = "SLUICE_CONFIG"
+_SERVICE_LINK = re.compile(
+    r"SLUICE(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?)"
+)
+"""What Kubernetes sets in every pod beside a Service that is called `sluice` or `sluice-…`."""
 
 Location = tuple[str, ...]
 
@@ -85,21 +90,33 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m service",
+        usage="%(prog)s [--config FILE] [--models DIRECTORY] [--GROUP-SETTING VALUE ...]",
         description="Serve a directory of models over REST and gRPC.",
         epilog=f"Each setting is also an environment variable ({PREFIX}HTTP__PORT) and a key of the TOML"
         " file ([http] port). Flags win over variables, variables over the file.",
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with settings (SLUICE_CONFIG)")
+    groups = {
+        name: parser.add_argument_group(name, field.annotation.__doc__)
+        for name, field in Settings.model_fields.items()
+        if _is_group(field.annotation)
+    }
     for location, field in leaves():
-        parser.add_argument(
+        groups.get(location[0], parser).add_argument(
             _flag(location),
             dest=".".join(location),
-            metavar="VALUE",
+            metavar=_shown_choices(field),
             default=argparse.SUPPRESS,
             help=f"{field.description} [{_shown_default(field)}]".replace("%", "%%"),
         )
     return parser
+
+
+def _shown_choices(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return "{" + ",".join(get_args(field.annotation)) + "}"
+    return "VALUE"
 
 
 def _shown_default(field: FieldInfo) -> str:
@@ -130,6 +147,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[Location, _Value]:
     values = {}
     for name, text in sorted(environment.items()):
         if not name.upper().startswith(PREFIX) or name == CONFIG_VARIABLE:
+            continue
+        if name not in known and _SERVICE_LINK.fullmatch(name):
             continue
         if name not in known:
             raise ConfigError(f"unknown environment variable '{name}'{_nearest(name, known)}")
@@ -188,13 +207,14 @@ def _nest(values: Mapping[Location, _Value]) -> dict[str, Any]:
 
 def _explain(error: ValidationError, values: Mapping[Location, _Value]) -> str:
     first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
     where = tuple(str(part) for part in first["loc"])
     for length in (2, 1):
         held = values.get(where[:length])
         if held is not None:
             inner = "".join(f", '{part}'" for part in where[length:])
-            return f"{held.source}{inner}: {first['msg']}, got {first['input']!r}"
-    return f"settings: {first['msg']}"
+            return f"{held.source}{inner}: {message}, got {first['input']!r}"
+    return f"settings: {message}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -78,6 +78,10 @@ class Repository(_Group):
     )
     golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
 
+    def policy_of(self, name: str) -> Policy:
+        """Return the policy of one model."""
+        return self.policies.get(name, self.policy)
+
 
 class Http(_Group):
     """The public REST port."""
@@ -123,7 +127,14 @@ class Limits(_Group):
     """What the door lets in."""
 
     max_in_flight: Count = Field(4096, description="requests being answered at one time")
-    request_timeout_s: PositiveSeconds = Field(30.0, description="longest time a request may take")
+    request_timeout_s: PositiveSeconds = Field(30.0, description="time for a request that names no deadline")
+    max_timeout_s: PositiveSeconds = Field(600.0, description="latest deadline that a request may name")
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Self:
+        if self.request_timeout_s > self.max_timeout_s:
+            raise ValueError("limits.request_timeout_s is beyond limits.max_timeout_s")
+        return self
 
 
 class Drain(_Group):

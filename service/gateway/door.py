@@ -157,13 +157,9 @@ class Gateway:
         return self._in_flight
 
     @property
-    def revision(self) -> int:
-        """A number that grows whenever readiness, a status or a label changes."""
-        return self._changes.revision
-
-    async def changed(self, after: int) -> int:
-        """Return the revision as soon as it is greater than `after`."""
-        return await self._changes.wait(after)
+    def changes(self) -> Changes:
+        """Tells when readiness, a status or a label changes."""
+        return self._changes
 
     def drain(self) -> None:
         """Become unready while still letting requests in, so that load balancers notice first; idempotent."""

@@ -1,0 +1,172 @@
+"""Where versions come from: look at a directory, and say what is there and whether it changed.
+
+Knows names, numbers and files. Knows nothing of what the files mean, and opens none but `labels.json`.
+
+`<models>/<name>/<version>/` is a version if the name is a name, the version a positive number without leading
+zeros, and it holds a `manifest.json` or a `model.onnx`. Everything else is left alone: what a writer is still
+preparing beside it, hidden and temporary names, devices, and links that lead out of the models directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from service.bundle import DEFAULT_GRAPH, MANIFEST, NAME_PATTERN
+from service.config.settings import Name, VersionNumber
+from service.domain import ModelId
+from service.repository.plan import Fingerprint, Labels
+
+LABELS = "labels.json"
+_NAME = re.compile(NAME_PATTERN)
+_VERSION = re.compile(r"[1-9][0-9]{0,18}")
+_LARGEST_VERSION = 2**63 - 1
+_LARGEST_LABELS_BYTES = 64 * 1024
+_LABELS: TypeAdapter[dict[str, int]] = TypeAdapter(dict[Name, VersionNumber])
+
+
+class StoreError(Exception):
+    """The store cannot be looked at now; what is live stays live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is there: versions with their fingerprints, labels, and what was skipped with the reason."""
+
+    versions: Mapping[ModelId, Fingerprint]
+    labels: Labels
+    problems: tuple[str, ...] = ()
+
+
+class Store(Protocol):
+    """A place with model versions. Its methods block and are called from a thread."""
+
+    def scan(self) -> Listing:
+        """Return what is there; raises StoreError."""
+
+    def directory(self, model: ModelId) -> Path:
+        """Return where the files of a version lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    versions: Mapping[int, Fingerprint]
+    labels: Mapping[str, int]
+
+
+class DirectoryStore:
+    """The versions below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._models: dict[str, _Model] | None = None
+
+    def directory(self, model: ModelId) -> Path:
+        """Return the version directory; the name and number come from a listing."""
+        return self._root / model.name / str(model.version)
+
+    def scan(self) -> Listing:
+        """Return what is there.
+
+        A directory that does not exist yet is empty; one that was there and is not any more raises
+        StoreError, as does one that cannot be read: a disk that went away is no order to unload. A single
+        model that cannot be read is listed as it was before.
+        """
+        problems: list[str] = []
+        try:
+            root = self._root.resolve(strict=True)
+            names = _directories(root, root, _NAME, problems)
+        except FileNotFoundError as error:
+            if self._models is not None:
+                raise StoreError("the models directory is gone") from error
+            return Listing({}, {})
+        except OSError as error:
+            raise StoreError(f"the models directory cannot be read: {error.strerror}") from error
+        models = {name: self._look_at(root, name, problems) for name in names}
+        self._models = models
+        return Listing(
+            {ModelId(name, number): each for name in names for number, each in models[name].versions.items()},
+            {name: model.labels for name, model in models.items() if model.labels},
+            tuple(problems),
+        )
+
+    def _look_at(self, root: Path, name: str, problems: list[str]) -> _Model:
+        known = (self._models or {}).get(name, _Model({}, {}))
+        try:
+            versions = _versions(root, root / name, problems)
+        except FileNotFoundError:
+            return _Model({}, {})
+        except OSError as error:
+            problems.append(f"model '{name}' cannot be read: {error.strerror}")
+            return known
+        try:
+            return _Model(versions, _labels(root / name / LABELS))
+        except (OSError, ValueError) as error:
+            problems.append(f"{LABELS} of model '{name}' is not used: {_reason(error)}")
+            return _Model(versions, known.labels)
+
+
+def _directories(root: Path, parent: Path, pattern: re.Pattern[str], problems: list[str]) -> list[str]:
+    """Return the names in `parent` that match and are directories inside `root`."""
+    with os.scandir(parent) as entries:
+        matching = [entry for entry in entries if pattern.fullmatch(entry.name) and entry.is_dir()]
+    names = []
+    for entry in matching:
+        path = Path(entry.path)
+        if entry.is_symlink() and not path.resolve().is_relative_to(root):
+            problems.append(f"'{path.relative_to(root)}' is a link that leads out of the models directory")
+        else:
+            names.append(entry.name)
+    return sorted(names)
+
+
+def _versions(root: Path, model: Path, problems: list[str]) -> dict[int, Fingerprint]:
+    versions: dict[int, Fingerprint] = {}
+    for name in _directories(root, model, _VERSION, problems):
+        if int(name) > _LARGEST_VERSION:
+            continue
+        try:
+            files = tuple(sorted(_files(str(model / name), "")))
+        except FileNotFoundError:
+            continue  # removed while we looked: gone, or there again at the next look
+        if any(file in {MANIFEST, DEFAULT_GRAPH} for file, *_ in files):
+            versions[int(name)] = files
+    return versions
+
+
+def _files(directory: str, prefix: str) -> Iterator[tuple[str, int, int, int]]:
+    """Yield relative name, size, time of change and inode of every regular file."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                status = entry.stat()
+                yield prefix + entry.name, status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _labels(path: Path) -> Mapping[str, int]:
+    """Return the labels of a model; raises OSError or ValueError if the file is not what it should be."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return {}
+    if not path.is_file() or status.st_size > _LARGEST_LABELS_BYTES:
+        raise ValueError("expected a small regular file")
+    return _LABELS.validate_json(path.read_bytes(), strict=True)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error)
