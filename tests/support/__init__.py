@@ -1,0 +1,1 @@
+"""What tests share: fakes of the engine's seams, and tiny real bundles."""
