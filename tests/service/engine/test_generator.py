@@ -1,0 +1,432 @@
+"""The generator's promises, over two graphs whose next token is a function of a row's own history."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.bundle import Signature, StateEntry, StepGraph, Tensor
+from service.domain import Array, Sampling, Tensors
+from service.engine.contracts import Hypothesis, Prompt, Token
+from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, Unavailable
+from tests.support.fakes import FakeSession
+
+VOCABULARY = 11
+MODULUS = 9973
+GREEDY = Sampling(temperature=0.0)
+LIMITS = GenerationLimits()
+
+
+def signature(inputs: list[Tensor], outputs: list[Tensor]) -> Signature:
+    return Signature(
+        file="step.onnx", saved_model_signature="step", inputs=tuple(inputs), outputs=tuple(outputs)
+    )
+
+
+def logits_of(states: Sequence[int]) -> Array:
+    """Logits that depend on the whole state, with clear winners."""
+    rows = [np.random.default_rng(int(state)).normal(0, 3, VOCABULARY) for state in states]
+    return np.array(rows, np.float32)
+
+
+# A recurrent graph: ragged tokens, one replaced state.
+RECURRENT = StepGraph(
+    signature="step",
+    tokens="ids",
+    lengths="lengths",
+    logits="logits",
+    state=(StateEntry(input="h", output="h_out", mode="replace"),),
+)
+RECURRENT_SIGNATURE = signature(
+    [
+        Tensor(name="ids", dtype="int32", shape=("batch", "time"), kind="token_ids"),
+        Tensor(name="lengths", dtype="int32", shape=("batch",), kind="lengths"),
+        Tensor(name="h", dtype="int64", shape=("batch", 1), kind="state"),
+    ],
+    [
+        Tensor(name="logits", dtype="float32", shape=("batch", VOCABULARY)),
+        Tensor(name="h_out", dtype="int64", shape=("batch", 1)),
+    ],
+)
+
+
+def fold(state: int, tokens: Sequence[int]) -> int:
+    for token in tokens:
+        state = (state * 31 + int(token) + 1) % MODULUS
+    return state
+
+
+def recurrent(feeds: Tensors) -> Tensors:
+    states = [
+        fold(int(h[0]), ids[:length])
+        for h, ids, length in zip(feeds["h"], feeds["ids"], feeds["lengths"], strict=True)
+    ]
+    return {"logits": logits_of(states), "h_out": np.array(states, np.int64)[:, None]}
+
+
+# An attention graph: one token a step, an appended cache, a context of its own for each sequence.
+ATTENTION = StepGraph(
+    signature="step",
+    tokens="ids",
+    positions="positions",
+    past_mask="past_mask",
+    logits="logits",
+    state=(StateEntry(input="past", output="new", mode="append", axis=1),),
+    context=("source",),
+)
+ATTENTION_SIGNATURE = signature(
+    [
+        Tensor(name="ids", dtype="int32", shape=("batch", 1), kind="token_ids"),
+        Tensor(name="positions", dtype="int32", shape=("batch", 1), kind="positions"),
+        Tensor(name="past_mask", dtype="float32", shape=("batch", "past"), kind="mask"),
+        Tensor(name="past", dtype="float32", shape=("batch", "past", 1), kind="state"),
+        Tensor(name="source", dtype="float32", shape=("batch", "length"), kind="context", pad=0),
+    ],
+    [
+        Tensor(name="logits", dtype="float32", shape=("batch", VOCABULARY)),
+        Tensor(name="new", dtype="float32", shape=("batch", 1, 1)),
+    ],
+)
+
+
+def attention(feeds: Tensors) -> Tensors:
+    states = []
+    for row in range(len(feeds["ids"])):
+        valid = feeds["past_mask"][row] > 0
+        past = feeds["past"][row, valid, 0]
+        assert feeds["positions"][row, 0] == len(past)
+        history = [*past.tolist(), int(feeds["ids"][row, 0])]
+        states.append(fold(int(feeds["source"][row].sum()), [int(token) for token in history]))
+    return {"logits": logits_of(states), "new": feeds["ids"].astype(np.float32)[:, :, None]}
+
+
+def expected(prompt: Sequence[int], count: int, end_id: int | None, source: int = 0) -> list[int]:
+    """What greedy generation must give for a sequence alone."""
+    tokens: list[int] = []
+    while len(tokens) < count:
+        state = fold(source, [*prompt, *tokens])
+        tokens.append(int(logits_of([state])[0].argmax()))
+        if tokens[-1] == end_id:
+            break
+    return tokens
+
+
+def recurrent_generator(
+    session: FakeSession, limits: GenerationLimits = LIMITS, end_id: int | None = None
+) -> Generator:
+    return Generator(session, RECURRENT, RECURRENT_SIGNATURE, limits, end_id=end_id)
+
+
+def in_s(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def collect(
+    generator: Generator,
+    prompt: Prompt,
+    count: int,
+    sampling: Sampling = GREEDY,
+    timeout_s: float = 20.0,
+) -> list[Token]:
+    return [token async for token in generator.stream(prompt, sampling, count, in_s(timeout_s))]
+
+
+def ids(tokens: Sequence[Token]) -> list[int]:
+    return [token.id for token in tokens]
+
+
+async def idle(generator: Generator) -> None:
+    while generator.slots_in_use or generator.waiting:  # noqa: ASYNC110  # nobody is told of an idle loop
+        await asyncio.sleep(0)
+
+
+async def test_a_sequence_continues_its_whole_history() -> None:
+    tokens = await collect(recurrent_generator(FakeSession(recurrent)), Prompt((1, 2, 3)), 12)
+    assert ids(tokens) == expected((1, 2, 3), 12, None)
+    assert [token.finish_reason for token in tokens] == [None] * 11 + ["length"]
+
+
+async def test_the_end_token_ends_it() -> None:
+    alone = expected((4,), 30, None)
+    end_id = alone[5]
+    tokens = await collect(recurrent_generator(FakeSession(recurrent), end_id=end_id), Prompt((4,)), 30)
+    assert ids(tokens) == alone[: alone.index(end_id) + 1]
+    assert tokens[-1].finish_reason == "stop"
+
+
+async def test_sequences_that_run_together_share_their_steps() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session)
+    await asyncio.gather(*(collect(generator, Prompt((start,)), 5) for start in range(4)))
+    assert session.batch_sizes == [4] * 5
+
+
+async def test_a_long_prompt_is_read_in_chunks_while_others_go_on() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session, GenerationLimits(chunk=4))
+    prompt = tuple(range(10))
+    short, long = await asyncio.gather(
+        collect(generator, Prompt((1,)), 6), collect(generator, Prompt(prompt), 2)
+    )
+    assert (ids(short), ids(long)) == (expected((1,), 6, None), expected(prompt, 2, None))
+    assert max(feeds["ids"].shape[1] for feeds in session.feeds) == 4
+
+
+async def test_those_who_find_no_slot_wait_their_turn() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session, GenerationLimits(slots=2))
+    found = await asyncio.gather(*(collect(generator, Prompt((start,)), 4) for start in range(5)))
+    assert [ids(tokens) for tokens in found] == [expected((start,), 4, None) for start in range(5)]
+    assert max(session.batch_sizes) == 2
+
+
+async def test_a_caller_who_leaves_frees_the_slot_before_the_next_step() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session, GenerationLimits(slots=1))
+    stream = generator.stream(Prompt((1,)), GREEDY, 1000, in_s(20))
+    await anext(stream)
+    waiting = asyncio.create_task(collect(generator, Prompt((2,)), 3))
+    steps = len(session.batch_sizes)
+    await stream.aclose()
+    assert ids(await waiting) == expected((2,), 3, None)
+    assert len(session.batch_sizes) <= steps + 1 + 3
+    await idle(generator)
+
+
+async def test_an_abandoned_stream_costs_nothing_more() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session)
+    task = asyncio.create_task(collect(generator, Prompt((1,)), 10_000))
+    while not session.batch_sizes:  # noqa: ASYNC110  # the fake runs in a thread first
+        await asyncio.sleep(0)
+    task.cancel()
+    await idle(generator)
+    assert len(session.batch_sizes) < 10_000
+
+
+async def test_sampling_with_a_seed_does_not_depend_on_company() -> None:
+    sampling = Sampling(temperature=1.5, top_k=5, seed=42)
+    alone = await collect(recurrent_generator(FakeSession(recurrent)), Prompt((7,)), 20, sampling)
+    crowded = recurrent_generator(FakeSession(recurrent), GenerationLimits(slots=3))
+    noise = [collect(crowded, Prompt((n,)), 5 + n, Sampling(temperature=2.0)) for n in range(6)]
+    found, *_ = await asyncio.gather(collect(crowded, Prompt((7,)), 20, sampling), *noise)
+    assert ids(found) == ids(alone)
+
+
+async def test_logprobs_are_those_of_the_whole_distribution() -> None:
+    (token,) = await collect(recurrent_generator(FakeSession(recurrent)), Prompt((3,)), 1)
+    logits = logits_of([fold(0, [3])])[0].astype(np.float64)
+    assert token.logprob == pytest.approx(logits.max() - np.log(np.exp(logits).sum()))
+
+
+async def test_one_bad_sequence_does_not_fail_its_neighbours() -> None:
+    session = FakeSession(recurrent)
+    session.fail = RuntimeError("token 10 is out of bounds")
+    session.fails = lambda feeds: bool((feeds["ids"][:, 0] == 10).any() and feeds["h"].min() == 0)
+    generator = recurrent_generator(session)
+    good, bad = await asyncio.gather(
+        collect(generator, Prompt((1,)), 4), collect(generator, Prompt((10,)), 4), return_exceptions=True
+    )
+    assert isinstance(good, list)
+    assert ids(good) == expected((1,), 4, None)
+    assert isinstance(bad, Internal)
+    await idle(generator)
+
+
+async def test_a_full_waiting_room_refuses() -> None:
+    session = FakeSession(recurrent)
+    session.gate.clear()
+    generator = recurrent_generator(session, GenerationLimits(slots=1, max_waiting=1))
+    running = asyncio.create_task(collect(generator, Prompt((1,)), 2))
+    assert await asyncio.to_thread(session.entered.wait, 5)
+    waiting = asyncio.create_task(collect(generator, Prompt((2,)), 2))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await collect(generator, Prompt((3,)), 2)
+    session.gate.set()
+    assert [ids(await each) for each in (running, waiting)] == [
+        expected((start,), 2, None) for start in (1, 2)
+    ]
+
+
+async def test_a_passed_deadline_ends_a_running_and_a_waiting_sequence() -> None:
+    generator = recurrent_generator(FakeSession(recurrent), GenerationLimits(slots=1))
+    running = asyncio.create_task(collect(generator, Prompt((1,)), 10**9, timeout_s=0.05))
+    waiting = asyncio.create_task(collect(generator, Prompt((2,)), 3, timeout_s=0.02))
+    found = await asyncio.gather(running, waiting, return_exceptions=True)
+    assert [type(each) for each in found] == [TimedOut, TimedOut]
+    with pytest.raises(TimedOut):
+        await collect(generator, Prompt((1,)), 1, timeout_s=0.0)
+    await idle(generator)
+
+
+async def test_closing_answers_everyone() -> None:
+    generator = recurrent_generator(FakeSession(recurrent), GenerationLimits(slots=1))
+    stream = generator.stream(Prompt((1,)), GREEDY, 10**9, in_s(20))
+    await anext(stream)
+    waiting = asyncio.create_task(collect(generator, Prompt((2,)), 3))
+    await asyncio.sleep(0)
+    generator.close()
+    generator.close()
+    with pytest.raises(Unavailable):
+        async for _ in stream:
+            pass
+    with pytest.raises(Unavailable):
+        await waiting
+    with pytest.raises(Unavailable):
+        await collect(generator, Prompt((3,)), 1)
+
+
+async def test_each_step_is_recorded() -> None:
+    records: list[StepRecord] = []
+    generator = Generator(
+        FakeSession(recurrent),
+        RECURRENT,
+        RECURRENT_SIGNATURE,
+        GenerationLimits(),
+        end_id=None,
+        on_step=records.append,
+    )
+    await collect(generator, Prompt((1, 2, 3)), 3)
+    assert [(record.rows, record.tokens, record.failed) for record in records] == [
+        (1, 3, False),
+        (1, 1, False),
+        (1, 1, False),
+    ]
+
+
+async def test_more_beams_than_slots_are_refused() -> None:
+    generator = recurrent_generator(FakeSession(recurrent), GenerationLimits(slots=2))
+    with pytest.raises(Invalid) as caught:
+        await generator.search(Prompt((1,)), 3, 0.6, 5, in_s(5))
+    assert caught.value.field == "beams"
+
+
+async def test_beams_follow_their_parents_state() -> None:
+    """Four beams of a generator find what four beams over the recomputed histories find."""
+    end_id = 3
+    for start in range(5):
+        generator = recurrent_generator(FakeSession(recurrent), end_id=end_id)
+        found = await generator.search(Prompt((start,)), 4, 0.6, 6, in_s(20))
+        best = _reference_beams((start,), 4, 0.6, 6, end_id)
+        assert (found.tokens, found.finish_reason) == (best.tokens, best.finish_reason)
+        assert found.score == pytest.approx(best.score)
+
+
+def _reference_beams(
+    prompt: tuple[int, ...], beams: int, alpha: float, steps: int, end_id: int
+) -> Hypothesis:
+    live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    finished: list[Hypothesis] = []
+    for _ in range(steps):
+        candidates = []
+        for tokens, total in live:
+            logits = logits_of([fold(0, [*prompt, *tokens])])[0].astype(np.float64)
+            logprobs = logits - np.log(np.exp(logits).sum())
+            candidates += [((*tokens, token), total + logprobs[token]) for token in range(VOCABULARY)]
+        best = sorted(candidates, key=lambda pair: -pair[1])[: 2 * beams]
+        for rank, (tokens, total) in enumerate(best):
+            if tokens[-1] == end_id and rank < beams:
+                penalty = ((5 + len(tokens)) / 6) ** alpha
+                finished.append(Hypothesis(tokens[:-1], total / penalty, "stop"))
+        live = [(tokens, total) for tokens, total in best if tokens[-1] != end_id][:beams]
+        if len(finished) >= beams:
+            break
+    if finished:
+        return max(finished, key=lambda each: each.score)
+    tokens, total = max(live, key=lambda pair: pair[1])
+    return Hypothesis(tokens, total / ((5 + len(tokens)) / 6) ** alpha, "length")
+
+
+ARRIVALS = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=9),
+        st.integers(1, 12),
+        st.integers(0, 4),
+        st.sampled_from(["stay", "stay", "leave"]),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+async def _interleave(
+    generator: Generator, arrivals: list[tuple[list[int], int, int, str]], *, context: bool
+) -> list[object]:
+    """Start each sequence some loop turns after the one before; some leave after their first token."""
+    tasks: list[asyncio.Task[list[Token]]] = []
+
+    async def leave(prompt: Prompt, count: int) -> list[Token]:
+        stream = generator.stream(prompt, GREEDY, count, in_s(20))
+        await anext(stream)
+        await stream.aclose()
+        return []
+
+    for number, (prompt, count, turns, fate) in enumerate(arrivals):
+        source = {"source": np.full(1 + number % 3, number, np.float32)} if context else {}
+        start = leave if fate == "leave" else lambda prompt, count: collect(generator, prompt, count)
+        tasks.append(asyncio.create_task(start(Prompt(tuple(prompt), source), count)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    found = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+    await idle(generator)
+    return list(found)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
+def test_any_interleaving_over_a_recurrent_graph_gives_the_lone_answers(
+    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
+) -> None:
+    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
+    found = asyncio.run(
+        _run_with(limits, RECURRENT, RECURRENT_SIGNATURE, FakeSession(recurrent), arrivals, context=False)
+    )
+    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
+        assert not isinstance(tokens, ServiceError)
+        if fate == "stay":
+            assert isinstance(tokens, list)
+            assert ids(tokens) == expected(prompt, count, 5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRIVALS, st.integers(1, 5))
+def test_any_interleaving_over_an_attention_graph_gives_the_lone_answers(
+    arrivals: list[tuple[list[int], int, int, str]], slots: int
+) -> None:
+    limits = GenerationLimits(slots=slots, inline_bound_s=60.0)
+    found = asyncio.run(
+        _run_with(limits, ATTENTION, ATTENTION_SIGNATURE, FakeSession(attention), arrivals, context=True)
+    )
+    for number, ((prompt, count, _, fate), tokens) in enumerate(zip(arrivals, found, strict=True)):
+        if fate == "stay":
+            assert isinstance(tokens, list)
+            assert ids(tokens) == expected(prompt, count, 5, source=number * (1 + number % 3))
+
+
+async def _run_with(
+    limits: GenerationLimits,
+    graph: StepGraph,
+    step: Signature,
+    session: FakeSession,
+    arrivals: list[tuple[list[int], int, int, str]],
+    *,
+    context: bool,
+) -> list[object]:
+    generator = Generator(session, graph, step, limits, end_id=5)
+    try:
+        return await _interleave(generator, arrivals, context=context)
+    finally:
+        generator.close()
+
+
+async def test_a_cache_grows_beyond_its_first_room() -> None:
+    generator = Generator(
+        FakeSession(attention), ATTENTION, ATTENTION_SIGNATURE, GenerationLimits(slots=2), end_id=None
+    )
+    prompt = Prompt((1,), {"source": np.ones(1, np.float32)})
+    assert ids(await collect(generator, prompt, 100)) == expected((1,), 100, None, source=1)
