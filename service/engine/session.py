@@ -30,6 +30,7 @@ _DTYPES = {
     "tensor(bool)": "bool",
     "tensor(string)": "string",
 }
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 
@@ -53,7 +54,7 @@ def usable_cores() -> int:
     """Return how many cores this process may use: its affinity, cut by the cgroup's CPU quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
