@@ -17,7 +17,7 @@ from rich.table import Table
 from training import jobs, lock, provenance
 from training.errors import DataError, Diverged, RunError, TrainingError, UsageError
 from training.job import Expectation, Job, Profile, Settings
-from training.run import ExpectedMetric, Record, Run, new_name, newest_first
+from training.run import ExpectedMetric, Record, Run, check_name, new_name, newest_first
 from training.settings import resolve
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -80,11 +80,13 @@ def _choose(job: Job[Any, Any], settings: Settings, root: Path, name: str | None
         for run in newest_first(root, job.name):
             if run.record.status == "running" and run.resolved == equal and not lock.held(run.path):
                 return run
-    path = root / job.name / (name or new_name())
+    path = root / job.name / check_name(name or new_name())
     if resume and path.exists():
         run = Run.open(path)
         if run.resolved != equal:
             raise RunError(f"run {path} has other settings; start it with the same to continue it")
+        if run.record.status == "failed":
+            raise RunError(f"run {path} diverged and would again; start a new one with a lower learning_rate")
         return run
     return Run.create(path, _record(job, settings, path.name), settings)
 

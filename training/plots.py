@@ -69,12 +69,14 @@ def roc_curve(false_rate: Numbers, true_rate: Numbers, area: float, target: Path
 
 def histogram(groups: Mapping[str, Numbers], threshold: float, target: Path) -> None:
     """Draw the scores of each named group on a logarithmic axis, and the threshold as a line."""
-    everything: Numbers = np.concatenate(list(groups.values()))
-    positive = everything[everything > 0]
-    edges = np.geomspace(positive.min(), positive.max() * 1.001, 41)
+    everything = np.concatenate([*groups.values(), [threshold]])
+    positive = everything[everything > 0] if (everything > 0).any() else np.ones(1)
+    edges = np.geomspace(positive.min() * 0.999, positive.max() * 1.001, 41)
     with picture(target, "Score, held out") as axes:
         for name, scores in groups.items():
-            axes.hist(scores, bins=list(edges), alpha=0.6, label=f"{name} ({len(scores)})")
+            axes.hist(
+                np.maximum(scores, edges[0]), bins=list(edges), alpha=0.6, label=f"{name} ({len(scores)})"
+            )
         axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3g}")
         axes.set(xlabel="score", ylabel="rows", xscale="log")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))

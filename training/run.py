@@ -18,6 +18,7 @@ or a complete one: each file is replaced whole, and `status: complete` is writte
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from training.job import Job, Profile, Settings, Word
 RECORD = "run.json"
 SETTINGS = "settings.json"
 METRICS = "metrics.json"
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 
 
 class DataRecord(BaseModel):
@@ -102,12 +104,15 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, record: Record, settings: Settings) -> Self:
-        """Make a new run directory; raises RunError if there is one."""
+        """Make a new run directory; raises RunError if there is one, or it cannot be written."""
         if path.exists():
             raise RunError(f"run {path} exists; continue it with --resume or choose another --run")
-        with atomic.directory(path) as beside:
-            atomic.write_json(beside / SETTINGS, settings.model_dump(mode="json"))
-            atomic.write_text(beside / RECORD, record.model_dump_json(indent=2) + "\n")
+        try:
+            with atomic.directory(path) as beside:
+                atomic.write_json(beside / SETTINGS, settings.model_dump(mode="json"))
+                atomic.write_text(beside / RECORD, record.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise RunError(f"run {path} cannot be created: {error.strerror}") from error
         return cls(path, record, settings.model_dump(mode="json"))
 
     @property
@@ -183,6 +188,13 @@ class Run:
         """Write the metrics, and last of all that the run is complete."""
         atomic.write_json(self.path / METRICS, metrics)
         return self.update(status="complete", seconds=seconds)
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can be that of a run; raises RunError."""
+    if not re.fullmatch(NAME, name):
+        raise RunError(f"run name '{name}': expected letters, digits, dots, dashes and underscores")
+    return name
 
 
 def new_name(now: datetime | None = None) -> str:

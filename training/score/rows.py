@@ -23,6 +23,7 @@ ANOMALOUS = {
     "malignant": True, "m": True, "anomaly": True, "1": True,
 }  # fmt: skip
 FEWEST_NORMAL = 20
+LARGEST = float(np.finfo(np.float32).max)
 SPLIT_SEED = 0  # fixed, so that runs with different seeds are measured on the same held-out rows
 
 Values = NDArray[np.float32]
@@ -119,7 +120,7 @@ def _number(text: str, where: str) -> float:
         value = float(text)
     except ValueError as error:
         raise DataError(f"{where}: expected a number, found '{text}'") from error
-    if not math.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+    if not math.isfinite(value) or abs(value) > LARGEST:
         raise DataError(f"{where}: expected a finite number, found '{text}'")
     return value
 
