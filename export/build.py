@@ -49,13 +49,9 @@ class _Draft:
     name: str
     source: Source
     recipe: Recipe
-    signatures: dict[str, Signature] = field(default_factory=dict)
+    signatures: dict[str, Signature]
     parity: dict[str, Parity] = field(default_factory=dict)
     golden: list[Golden] = field(default_factory=list)
-
-    def file(self, endpoint: Endpoint) -> str:
-        """The default signature has the name that other servers look for."""
-        return bundle.DEFAULT_GRAPH if endpoint is self.recipe.endpoints[0] else f"{endpoint.name}.onnx"
 
 
 def build(
@@ -70,7 +66,7 @@ def build(
 
     Raises ExportError, naming what is wrong, if any check refuses it; then nothing was published.
     """
-    draft = _Draft(target.name, source, recipe)
+    draft = _Draft(target.name, source, recipe, _signatures(recipe))
     by = parity.measure(recipe.task, tolerance)
     _check(draft)
     with workspace(target.models, target.name) as directory:
@@ -84,9 +80,21 @@ def build(
             tell(f"comparing '{endpoint.name}'")
             _gate(draft, endpoint, loaded, directory, by)
         tell("writing report and manifest")
-        coherence.check(recipe.task, draft.signatures)
         _report(draft, directory)
         return publish(directory, target.version, lambda place, number: _describe(draft, place, number))
+
+
+def _signatures(recipe: Recipe) -> dict[str, Signature]:
+    return {
+        endpoint.name: Signature(
+            # The default signature has the name that other servers look for.
+            file=f"{endpoint.name}.onnx" if index else bundle.DEFAULT_GRAPH,
+            saved_model_signature=endpoint.name,
+            inputs=endpoint.inputs,
+            outputs=endpoint.outputs,
+        )
+        for index, endpoint in enumerate(recipe.endpoints)
+    }
 
 
 def _check(draft: _Draft) -> None:
@@ -101,6 +109,7 @@ def _check(draft: _Draft) -> None:
     for name, path in draft.recipe.assets.items():
         if Path(name).name != name or not path.is_file():
             raise RecipeError(f"asset '{name}': {path} is not a file, or the name is not a plain one")
+    coherence.check(draft.recipe.task, draft.signatures)
 
 
 def _copy_assets(draft: _Draft, directory: Path) -> None:
@@ -116,7 +125,7 @@ def _make(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: p
     """Write the graph and the golden request of one endpoint, and run one on the other out of this process."""
     model = endpoint.graph() if endpoint.graph else conversion.convert(loaded, endpoint.name)
     graph.conform(model, endpoint.inputs, endpoint.outputs)
-    path = directory / draft.file(endpoint)
+    path = directory / draft.signatures[endpoint.name].file
     graph.write(model, path)
     request = golden.request(endpoint.inputs, endpoint.example)
     answer = golden.record(saved_model.runner(loaded, endpoint.name), endpoint.inputs, request, by)
@@ -126,19 +135,12 @@ def _make(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: p
     draft.golden.append(
         Golden(signature=endpoint.name, file=recorded, tolerance=by.tolerance * golden.LEEWAY)
     )
-    draft.signatures[endpoint.name] = Signature(
-        file=path.name,
-        saved_model_signature=endpoint.name,
-        inputs=endpoint.inputs,
-        outputs=endpoint.outputs,
-    )
 
 
 def _gate(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: parity.Measure) -> None:
-    sides = saved_model.runner(loaded, endpoint.name), graph.runner(directory / draft.file(endpoint))
-    draft.parity[endpoint.name] = parity.gate(
-        endpoint.name, draft.signatures[endpoint.name], sides, by, example=endpoint.example
-    )
+    signature = draft.signatures[endpoint.name]
+    sides = saved_model.runner(loaded, endpoint.name), graph.runner(directory / signature.file)
+    draft.parity[endpoint.name] = parity.gate(endpoint.name, signature, sides, by, example=endpoint.example)
 
 
 def _report(draft: _Draft, directory: Path) -> None:

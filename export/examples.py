@@ -16,7 +16,11 @@ from export.recipe import Arrays, Source
 def read_examples(source: Source, *names: str) -> Arrays:
     """Return the arrays called `names`; raises RunError if the file or one of them is missing or empty."""
     try:
-        with np.load(source.assets / "examples.npz", allow_pickle=False) as file:
+        # NumPy leaves a file open that it opened itself and then could not read.
+        with (
+            (source.assets / "examples.npz").open("rb") as opened,
+            np.load(opened, allow_pickle=False) as file,
+        ):
             examples = {name: file[name] for name in names if name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise RunError(f"examples.npz of the run cannot be read: {error}") from error

@@ -66,7 +66,7 @@ def write(path: Path, inputs: Arrays, outputs: Arrays) -> None:
 def read(path: Path, signature: Signature) -> tuple[Arrays, Arrays]:
     """Return inputs and outputs of a golden request; raises BundleError if the file is not one of `signature`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(f"golden request '{path.name}' cannot be read: {error}") from error
