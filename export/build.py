@@ -2,8 +2,8 @@
 
 Knows the order of the steps and the names of the files. Knows no job and no word.
 
-SavedModel → reload → for each signature: ONNX, golden request, probe in a process of its own, parity gate →
-report → manifest → one rename. Whatever fails, nothing is published.
+SavedModel → reload → for each signature: ONNX, golden request, probe in a process of its own, parity gate, rows
+alone and in company → report → manifest → one rename. Whatever fails, nothing is published.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from export import card, coherence, conversion, golden, graph, parity, saved_model
+from export import card, coherence, company, conversion, golden, graph, parity, saved_model
 from export.errors import PublishError, RecipeError
 from export.probe import probe
 from export.publish import publish, workspace
@@ -141,6 +141,7 @@ def _gate(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: p
     signature = draft.signatures[endpoint.name]
     sides = saved_model.runner(loaded, endpoint.name), graph.runner(directory / signature.file)
     draft.parity[endpoint.name] = parity.gate(endpoint.name, signature, sides, by, example=endpoint.example)
+    company.check(endpoint.name, signature, sides[1], by, example=endpoint.example)
 
 
 def _report(draft: _Draft, directory: Path) -> None:

@@ -30,5 +30,9 @@ class ParityError(ExportError):
     """The SavedModel and the ONNX graph answer differently."""
 
 
+class CompanyError(ExportError):
+    """A row is answered otherwise in a batch with others than alone."""
+
+
 class PublishError(ExportError):
     """The version cannot be put into the repository."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from export import coherence, golden, graph, parity, saved_model
+from export import coherence, company, golden, graph, parity, saved_model
 from export.errors import ExportError, RecipeError
 from export.probe import probe
 from export.recipe import Arrays
@@ -41,7 +41,7 @@ def verify(directory: Path, *, tolerance: float | None = None) -> Iterator[Check
     """Yield what was found, one check after the other, and stop at the first thing refused.
 
     Manifest, checksums, task, SavedModel; then for each signature its graph, a probe in a process of its own,
-    the parity gate, and its golden requests on both sides. `tolerance` replaces the ones in the manifest.
+    the parity gate, rows alone and in company, and its golden requests on both sides. `tolerance` replaces the ones in the manifest.
     """
     try:
         yield from _checks(directory, tolerance)
@@ -74,6 +74,8 @@ def _signature_checks(
     sides = _look(f"{name}: parity", _sides, directory, signature, loaded)
     reached = _look(f"{name}: parity", parity.gate, name, signature, sides, by, example=example)
     yield Check(f"{name}: parity", True, _say(reached))
+    rows = _look(f"{name}: rows", company.check, name, signature, sides[1], by, example=example)
+    yield Check(f"{name}: rows", True, f"{rows} rows are answered alike alone and in a padded batch")
     for entry in requests:
         apart = _look(f"{name}: golden request", _replay, directory, signature, entry, sides, by)
         yield Check(f"{name}: golden request", True, f"largest difference {apart:.1e}")

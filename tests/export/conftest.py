@@ -116,8 +116,13 @@ def tumour_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _untrained(path: Path, name: str, examples: dict[str, np.ndarray], **assets: list[str]) -> Path:
     from training import jobs
+    from training.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
 
     job = jobs.find(name)
+    keras.utils.set_random_seed(1)
     settings = job.settings.model_validate({"profile": "smoke", **job.profiles["smoke"]})
     record = Record(
         job=name, word=job.word, run=path.name, profile="smoke", seed=1, status="running", libraries={},

@@ -11,7 +11,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export import golden
 from export.build import Target, build
-from export.errors import ConversionError, ExportError, ParityError, ProbeError, PublishError, RecipeError
+from export.errors import (
+    CompanyError,
+    ConversionError,
+    ExportError,
+    ParityError,
+    ProbeError,
+    PublishError,
+    RecipeError,
+)
 from export.recipe import Recipe, Source
 from service import bundle
 from service.bundle import Tensor
@@ -178,6 +186,19 @@ def test_a_graph_that_does_not_load_is_refused_by_the_probe(tmp_path: Path, sour
         return model
 
     refuse(tmp_path, source, bag(graph=unknown_operation), ProbeError, r"model\.onnx does not load and run")
+
+
+def test_a_model_whose_rows_change_each_other_is_refused(tmp_path: Path, source: Source, bag: Bag) -> None:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 5), tf.float32, name="features")])
+    def centred(features: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": features[:, :3] - tf.reduce_mean(features[:, :3], 0)}
+
+    recipe = bag()
+    wrong = replace(recipe.endpoints[1], function=centred)
+    reason = "signature 'dense': a row .* otherwise in a batch than alone"
+    refuse(tmp_path, source, replace(recipe, endpoints=(recipe.endpoints[0], wrong)), CompanyError, reason)
 
 
 def test_a_wrongly_declared_output_is_refused(tmp_path: Path, source: Source, bag: Bag) -> None:

@@ -59,9 +59,8 @@ def test_a_parity_beyond_the_tolerance_is_refused_and_published_nowhere(
 ) -> None:
     code, printed = call(digits_run, "--models", tmp_path, "--tolerance", "0")
     assert code == 1
-    assert printed.startswith(
-        "refused: signature 'classify' (batch 1, seed 0): output 'probabilities' differs"
-    )
+    assert printed.startswith("refused: signature 'classify' (batch")
+    assert "output 'probabilities' differs by" in printed
     assert list((tmp_path / "digits-cnn").iterdir()) == []
 
 

@@ -54,8 +54,8 @@ def test_a_good_version_passes_every_check(version: Path) -> None:
     checks = list(verify(version))
     assert [check.name for check in checks] == [
         "manifest", "files", "task", "SavedModel",
-        "bag: graph", "bag: parity", "bag: golden request",
-        "dense: graph", "dense: parity", "dense: golden request",
+        "bag: graph", "bag: parity", "bag: rows", "bag: golden request",
+        "dense: graph", "dense: parity", "dense: rows", "dense: golden request",
     ]  # fmt: skip
     assert all(check.passed for check in checks)
 
