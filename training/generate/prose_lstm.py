@@ -110,7 +110,8 @@ def fit(model: keras.Model, settings: ProseSettings, data: Prose, loop: Loop) ->
 def windows(ids: Ids, length: int) -> Ids:
     """Return neighbouring rows of `length` + 1 ids: without its last a row is input, without its first truth."""
     count = (len(ids) - 1) // length
-    return ids[np.arange(count)[:, None] * length + np.arange(length + 1)]
+    rows: Ids = ids[np.arange(count)[:, None] * length + np.arange(length + 1)]
+    return rows
 
 
 def batches(ids: Ids, settings: ProseSettings, seed: int) -> tf.data.Dataset:
