@@ -98,7 +98,7 @@ def _signatures(recipe: Recipe) -> dict[str, Signature]:
 
 
 def _check(draft: _Draft) -> None:
-    if not re.match(bundle.NAME_PATTERN, draft.name):
+    if not re.fullmatch(bundle.NAME_PATTERN, draft.name):
         raise RecipeError(f"model name '{draft.name}': expected letters, digits, '.', '_' and '-'")
     names = [endpoint.name for endpoint in draft.recipe.endpoints]
     if not names or len(set(names)) < len(names):

@@ -28,11 +28,10 @@ def check(name: str, signature: Signature, run: Runner, by: Measure, *, example:
     """
     if not all(tensor.shape[:1] == (BATCH,) for tensor in (*signature.inputs, *signature.outputs)):
         return 0
-    axes = free_axes(signature.inputs)
+    longest = min(LONGEST, by.longest)
+    sizes = {axis: max(longest - index, 1) for index, axis in enumerate(free_axes(signature.inputs))}
     for seed in SEEDS:
-        case = Case(
-            ROWS, {axis: LONGEST - index for index, axis in enumerate(axes)}, seed, mixed=seed % 2 == 1
-        )
+        case = Case(ROWS, sizes, seed, mixed=seed % 2 == 1)
         _check_case(name, signature, run, by, draw(signature.inputs, case, example))
     return ROWS * len(SEEDS)
 

@@ -35,7 +35,7 @@ def request(inputs: Sequence[Tensor], example: Arrays | None) -> Arrays:
         for tensor in inputs:
             _check(tensor, chosen)
         return chosen
-    sizes = {axis: 5 - index for index, axis in enumerate(free_axes(inputs))}
+    sizes = {axis: max(5 - index, 1) for index, axis in enumerate(free_axes(inputs))}
     return draw(inputs, Case(3, sizes, seed=0, mixed=True), example).feeds
 
 

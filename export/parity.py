@@ -10,17 +10,17 @@ lies within the tolerance of its threshold, because there rounding decides. `Dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.drawing import BATCH, Case, cases, draw
+from export.drawing import BATCH, LONGEST, Case, cases, draw
 from export.errors import ParityError
 from export.recipe import Arrays
-from service.bundle import Parity, Score, Signature, Task, Tensor
+from service.bundle import Classify, Generate, Parity, Score, Signature, Task, Tensor, TextInput, Translate
 
 TOLERANCE = 1e-4
 
@@ -39,16 +39,32 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far apart two answers may be, and which of their outputs are decided by others."""
+    """How far apart two answers may be, which of their outputs are decided by others, and how long the
+    longest sequences are that the model is asked about.
+    """
 
     tolerance: float = TOLERANCE
     decisions: tuple[Decision, ...] = ()
+    longest: int = LONGEST
 
 
 def measure(task: Task, tolerance: float = TOLERANCE) -> Measure:
     """Return the measure for a task: only `score` has a verdict that hangs on another output."""
     decided = (Decision(task.is_anomaly, task.score, task.threshold),) if isinstance(task, Score) else ()
-    return Measure(tolerance, decided)
+    return Measure(tolerance, decided, min(LONGEST, *_limits(task)))
+
+
+def _limits(task: Task) -> tuple[int, ...]:
+    """Return how many tokens a task allows; a model may know no positions beyond."""
+    match task:
+        case Generate():
+            return (task.max_prompt_tokens,)
+        case Translate():
+            return task.max_source_tokens, task.max_new_tokens
+        case Classify(accepts=TextInput(max_tokens=limit)):
+            return (limit,)
+        case _:
+            return (LONGEST,)
 
 
 def gate(
@@ -67,7 +83,7 @@ def gate(
     """
     saved, converted = sides
     worst, count, ragged = 0.0, 0, False
-    for case in drawn if drawn is not None else cases(signature.inputs):
+    for case in drawn if drawn is not None else cases(signature.inputs, longest=by.longest):
         request = draw(signature.inputs, case, example)
         try:
             expected = saved(request.feeds)
@@ -149,8 +165,3 @@ def undecided(answer: Arrays, decision: Decision, tolerance: float) -> NDArray[n
     """Return for each row whether its score lies within `tolerance` (relative) of its threshold."""
     left, right = (answer[side].astype(np.float64) for side in (decision.left, decision.right))
     return np.asarray(np.abs(left - right) <= tolerance * (1.0 + np.abs(left)))
-
-
-def total(parity: Mapping[str, Parity]) -> float:
-    """Return the largest difference of all signatures."""
-    return max((entry.max_relative for entry in parity.values()), default=0.0)

@@ -4,7 +4,7 @@ import pytest
 from export.drawing import Case
 from export.errors import ParityError
 from export.parity import Decision, Measure, Runner, check_declared, compare, gate, measure, relative
-from service.bundle import Predict, Score, Signature, Tensor
+from service.bundle import Generate, Predict, Score, Signature, StepGraph, Tensor, Tokenizer
 
 TABLE = np.random.default_rng(0).standard_normal((20, 5))
 WEIGHTS = np.random.default_rng(1).standard_normal((5, 3))
@@ -114,6 +114,22 @@ def test_only_the_task_score_has_a_verdict() -> None:
     )  # fmt: skip
     assert measure(task).decisions == (Decision("alarm", "score", "limit"),)
     assert measure(Predict()).decisions == ()
+
+
+def test_no_sequence_is_longer_than_the_task_allows(words: Signature) -> None:
+    tokenizer = Tokenizer(kind="characters", file="assets.extra/vocabulary.json")
+    step = StepGraph(signature="step", tokens="ids", logits="logits", state=())
+    task = Generate(step=step, tokenizer=tokenizer, vocabulary_size=20, max_prompt_tokens=9, max_new_tokens=9)
+    assert measure(task).longest == 9
+    longest = 0
+
+    def side(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        nonlocal longest
+        longest = max(longest, feeds["ids"].shape[1])
+        return bag_of_words()(feeds)
+
+    gate("bag", words, (side, side), measure(task))
+    assert longest == 9
 
 
 @pytest.mark.parametrize(
