@@ -41,6 +41,15 @@ def write_arrays(target: Path, arrays: Mapping[str, NDArray[np.generic]]) -> Non
     write(target, lambda path: np.savez_compressed(path, allow_pickle=False, **arrays))
 
 
+def sweep(directory: Path) -> None:
+    """Remove what a killed writer left below `directory`; nobody may be writing there."""
+    for path in sorted(directory.rglob(".*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def directory(target: Path) -> Iterator[Path]:
     """Yield an empty directory that takes the place of `target` when the block ends well."""

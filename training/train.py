@@ -20,6 +20,7 @@ from training.run import DataRecord, Run
 
 def train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -> Run:
     """Train `job` in `run` until it is complete; raises TrainingError."""
+    atomic.sweep(run.path)
     done = checkpoint.read(run.checkpoint)
     started_s = time.monotonic() - done.seconds
     seeds.plant(settings.seed, deterministic=settings.deterministic)

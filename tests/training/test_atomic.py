@@ -63,6 +63,16 @@ def test_a_killed_attempt_at_a_directory_is_swept_away_by_the_next(tmp_path: Pat
         assert list(beside.iterdir()) == []
 
 
+def test_what_a_kill_left_is_swept_away_and_the_rest_stays(tmp_path: Path) -> None:
+    (tmp_path / ".assets.partial").mkdir()
+    (tmp_path / ".assets.partial" / "labels.json").write_text("[")
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / ".77.standing.json").write_text("{")
+    (tmp_path / "run.json").write_text("{}")
+    atomic.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoint", "run.json"]
+
+
 def test_arrays_come_back(tmp_path: Path) -> None:
     atomic.write_arrays(tmp_path / "examples.npz", {"image": np.arange(4.0)})
     with np.load(tmp_path / "examples.npz", allow_pickle=False) as arrays:

@@ -14,7 +14,7 @@ from PIL import Image
 from training import checkpoint, epochlog
 from training.run import Run
 
-EPOCHS = 6
+EPOCHS = 4
 
 
 def command(runs: Path, *more: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Which digit a picture shows: a small convolutional network on 28x28 grey pictures.
 
-    python -m training digits-cnn                        scikit-learn's digits, about 25 s on 2 cores
-    python -m training digits-cnn --data mnist           MNIST (fetched by Keras), about 20 minutes
+    python -m training digits-cnn                        scikit-learn's digits, about 20 s on 2 cores
+    python -m training digits-cnn --data mnist           MNIST, fetched by Keras (43 times the pictures)
     python -m training digits-cnn --data FOLDER          one subfolder of images for each class
 
 Expected accuracy, held out: 0.99 (quick, scikit-learn's digits). Knows nothing of the other jobs.
