@@ -87,7 +87,7 @@ def fit(model: keras.Model, settings: ProseSettings, data: Prose, loop: Loop) ->
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate * 0.05,
         total - warm,
-        alpha=0.4,
+        alpha=0.02,
         warmup_target=settings.learning_rate,
         warmup_steps=warm,
     )

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 Tensor = Any
 FAR = -1e9
 EPSILON = 1e-5
+POSITIONS = 256
+"""The longest sequence whose tokens are numbered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large a Transformer is; `positions` is the longest sequence that it can number."""
+    """How large a Transformer is."""
 
     source_vocabulary: int
     target_vocabulary: int
@@ -32,7 +34,6 @@ class Shape:
     heads: int = 8
     feed_forward: int = 256
     depth: int = 2
-    positions: int = 256
     dropout: float = 0.0
 
 
@@ -42,6 +43,16 @@ def sinusoids(positions: int, width: int) -> NDArray[np.float32]:
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(positions, width).astype(np.float32)
 
 
+class Projection(layers.Dense):
+    """A dense layer over the last axis of [B,T,in]."""
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        """Return [B,T,units]."""
+        # As one matrix: the gradient of a product with three axes would make one of the weights for each row.
+        flat = super().call(ops.reshape(x, (-1, self.kernel.shape[0])), training=training)
+        return ops.reshape(flat, (ops.shape(x)[0], ops.shape(x)[1], self.units))
+
+
 class Attention(layers.Layer):
     """Multi-head attention in two halves, so that keys and values can be kept: `keys_values`, then `call`."""
 
@@ -49,10 +60,10 @@ class Attention(layers.Layer):
         super().__init__(**options)
         self.heads = heads
         self.depth = width // heads
-        self.query = layers.Dense(width, name="query")
-        self.key = layers.Dense(width, name="key")
-        self.value = layers.Dense(width, name="value")
-        self.output_projection = layers.Dense(width, name="output")
+        self.query = Projection(width, name="query")
+        self.key = Projection(width, name="key")
+        self.value = Projection(width, name="value")
+        self.output_projection = Projection(width, name="output")
 
     def _split(self, x: Tensor) -> Tensor:
         rows, time = ops.shape(x)[0], ops.shape(x)[1]
@@ -65,9 +76,11 @@ class Attention(layers.Layer):
     def call(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
         """Attend from x [B,T,width]; `bias` [B,1,1 or T,keys] is 0 where a key may be seen and `FAR` elsewhere."""
         query = self._split(self.query(x)) * (self.depth**-0.5)
-        weights = ops.softmax(ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) + bias)
+        weights = tf.nn.softmax(ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) + bias)
         mixed = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
-        return self.output_projection(ops.reshape(mixed, (ops.shape(x)[0], ops.shape(x)[1], -1)))
+        return self.output_projection(
+            ops.reshape(mixed, (ops.shape(x)[0], ops.shape(x)[1], self.heads * self.depth))
+        )
 
 
 class FeedForward(layers.Layer):
@@ -75,8 +88,8 @@ class FeedForward(layers.Layer):
 
     def __init__(self, width: int, inner: int, **options: Any) -> None:
         super().__init__(**options)
-        self.inner = layers.Dense(inner, activation="relu", name="inner")
-        self.outer = layers.Dense(width, name="outer")
+        self.inner = Projection(inner, activation="relu", name="inner")
+        self.outer = Projection(width, name="outer")
 
     def call(self, x: Tensor) -> Tensor:
         """Return [B,T,width]."""
@@ -153,7 +166,7 @@ class Transformer(keras.Model):
         self.encoder_norm = layers.LayerNormalization(epsilon=EPSILON, name="encoder_norm")
         self.decoder_norm = layers.LayerNormalization(epsilon=EPSILON, name="decoder_norm")
         self.dropout = layers.Dropout(shape.dropout)
-        self.table = sinusoids(shape.positions, shape.width)
+        self.table = sinusoids(POSITIONS, shape.width)
         self.scale = float(np.sqrt(shape.width))
 
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
@@ -210,7 +223,11 @@ class Transformer(keras.Model):
         return embedding(ids) * self.scale + tf.gather(tf.constant(self.table), positions)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return ops.matmul(self.decoder_norm(x), ops.transpose(self.target_embedding.embeddings))
+        x = self.decoder_norm(x)
+        flat = ops.matmul(
+            ops.reshape(x, (-1, self.dimensions.width)), ops.transpose(self.target_embedding.embeddings)
+        )
+        return ops.reshape(flat, (ops.shape(x)[0], ops.shape(x)[1], self.dimensions.target_vocabulary))
 
 
 def _bias(mask: Tensor) -> Tensor:
