@@ -26,9 +26,11 @@ from service.config.settings import Settings
 PREFIX = "SLUICE_"
 CONFIG_VARIABLE = "SLUICE_CONFIG"
 _SERVICE_LINK = re.compile(
-    r"SLUICE(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?)"
+    r"SLUICE(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP)(_[A-Z]+)?)=.*"
+    r"|SLUICE(_[A-Z0-9_]+)?_PORT=(tcp|udp)://.*",
+    re.DOTALL,
 )
-"""What Kubernetes sets in every pod beside a Service that is called `sluice` or `sluice-…`."""
+"""What Kubernetes sets in every pod beside a Service that is called `sluice` or `sluice-…`: no mistake of ours."""
 
 Location = tuple[str, ...]
 
@@ -148,7 +150,7 @@ def _read_environment(environment: Mapping[str, str]) -> dict[Location, _Value]:
     for name, text in sorted(environment.items()):
         if not name.upper().startswith(PREFIX) or name == CONFIG_VARIABLE:
             continue
-        if name not in known and _SERVICE_LINK.fullmatch(name):
+        if name not in known and _SERVICE_LINK.fullmatch(f"{name}={text}"):
             continue
         if name not in known:
             raise ConfigError(f"unknown environment variable '{name}'{_nearest(name, known)}")

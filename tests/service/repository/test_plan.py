@@ -1,0 +1,121 @@
+"""What to load and unload: facts, and invariants over random repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.config import Policy, Repository
+from service.domain import ModelId
+from service.repository.plan import Plan, Situation, plan
+
+A1, A2, A3 = (ModelId("a", number) for number in (1, 2, 3))
+B1 = ModelId("b", 1)
+LATEST = Repository()
+
+MODELS = st.builds(ModelId, st.sampled_from(["a", "b"]), st.integers(1, 4))
+PRINTS = st.dictionaries(MODELS, st.integers(0, 1))
+LABELS = st.dictionaries(
+    st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(["x", "y"]), st.integers(1, 4))
+)
+SETTINGS = st.sampled_from(["latest:1", "latest:2", "all", "specific:1,3"]).map(
+    lambda text: Repository(policy=Policy.model_validate(text))
+)
+SITUATIONS = st.builds(Situation, disk=PRINTS, live=PRINTS, failed=PRINTS, labels=LABELS)
+
+
+def made(
+    disk: Mapping[ModelId, int],
+    live: Mapping[ModelId, int] | None = None,
+    failed: Mapping[ModelId, int] | None = None,
+    settings: Repository = LATEST,
+) -> Plan:
+    return plan(Situation(disk, live or {}, failed or {}, {}), settings)
+
+
+def test_a_new_version_is_loaded_before_the_old_one_goes() -> None:
+    first = made({A1: 0, A2: 0}, live={A1: 0})
+    assert (first.load, first.unload) == ((A2,), ())
+    then = made({A1: 0, A2: 0}, live={A1: 0, A2: 0})
+    assert (then.load, then.unload) == ((), (A1,))
+
+
+def test_a_version_that_failed_is_left_alone_and_the_one_before_stays() -> None:
+    decision = made({A1: 0, A2: 0}, live={A1: 0}, failed={A2: 0})
+    assert (decision.load, decision.unload) == ((), ())
+
+
+def test_a_version_that_failed_is_tried_again_when_its_files_changed() -> None:
+    assert made({A1: 0, A2: 1}, live={A1: 0}, failed={A2: 0}).load == (A2,)
+
+
+def test_at_the_start_a_bad_newest_version_is_passed_over() -> None:
+    assert made({A1: 0, A2: 0}, failed={A2: 0}).load == (A1,)
+
+
+def test_a_live_version_whose_files_changed_is_loaded_again_and_stays_meanwhile() -> None:
+    decision = made({A1: 1}, live={A1: 0})
+    assert (decision.load, decision.unload) == ((A1,), ())
+
+
+def test_a_live_version_whose_changed_files_are_bad_stays() -> None:
+    decision = made({A1: 1}, live={A1: 0}, failed={A1: 1})
+    assert (decision.load, decision.unload) == ((), ())
+
+
+def test_a_version_that_vanished_goes_at_once() -> None:
+    assert made({}, live={A1: 0}).unload == (A1,)
+
+
+def test_the_newest_version_of_every_model_comes_before_older_ones() -> None:
+    settings = Repository(policy=Policy(kind="all"))
+    assert made({A1: 0, A2: 0, A3: 0, B1: 0}, settings=settings).load == (A3, B1, A2, A1)
+
+
+@given(SITUATIONS, SETTINGS)
+def test_nothing_is_both_loaded_for_the_first_time_and_unloaded(
+    situation: Situation, settings: Repository
+) -> None:
+    decision = plan(situation, settings)
+    assert not set(decision.load) & set(decision.unload)
+
+
+@given(SITUATIONS, SETTINGS)
+def test_only_what_is_on_disk_and_not_known_to_be_bad_is_loaded(
+    situation: Situation, settings: Repository
+) -> None:
+    for model in plan(situation, settings).load:
+        assert situation.failed.get(model) != situation.disk[model]
+
+
+@given(SITUATIONS, SETTINGS)
+def test_a_model_that_answers_never_stops_while_it_is_wanted_on_disk(
+    situation: Situation, settings: Repository
+) -> None:
+    decision = plan(situation, settings)
+    left = situation.live.keys() - set(decision.unload)
+    for name in {model.name for model in situation.live if model in situation.disk}:
+        if any(model.name == name for model in decision.wanted):
+            assert any(model.name == name for model in left)
+
+
+@given(SITUATIONS, SETTINGS, st.sets(MODELS))
+def test_doing_what_the_plan_says_comes_to_rest(
+    situation: Situation, settings: Repository, bad: set[ModelId]
+) -> None:
+    live, failed = dict(situation.live), dict(situation.failed)
+    for _ in range(40):
+        decision = plan(Situation(situation.disk, live, failed, situation.labels), settings)
+        if not decision.load and not decision.unload:
+            break
+        for model in decision.unload:
+            del live[model]
+        for model in decision.load[:1]:
+            (failed if model in bad else live)[model] = situation.disk[model]
+    assert not decision.load
+    assert not decision.unload
+    good_targets = {model for model in decision.wanted if model not in bad}
+    assert good_targets <= live.keys()
+    assert live.keys() <= situation.disk.keys()
