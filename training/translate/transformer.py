@@ -65,17 +65,19 @@ class Attention(layers.Layer):
         self.value = Projection(width, name="value")
         self.output_projection = Projection(width, name="output")
 
-    def _split(self, x: Tensor) -> Tensor:
-        rows, time = ops.shape(x)[0], ops.shape(x)[1]
-        return ops.transpose(ops.reshape(x, (rows, time, self.heads, self.depth)), (0, 2, 1, 3))
+    def _split(self, projected: Tensor, x: Tensor) -> Tensor:
+        # Rows and time are read from x: tf2onnx merges the two reshapes around a projection into one, after which
+        # the shape of what lay between them is another.
+        shape = (ops.shape(x)[0], ops.shape(x)[1], self.heads, self.depth)
+        return ops.transpose(ops.reshape(projected, shape), (0, 2, 1, 3))
 
     def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values [B,H,T,D] of x [B,T,width]."""
-        return self._split(self.key(x)), self._split(self.value(x))
+        return self._split(self.key(x), x), self._split(self.value(x), x)
 
     def call(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
         """Attend from x [B,T,width]; `bias` [B,1,1 or T,keys] is 0 where a key may be seen and `FAR` elsewhere."""
-        query = self._split(self.query(x)) * (self.depth**-0.5)
+        query = self._split(self.query(x), x) * (self.depth**-0.5)
         weights = tf.nn.softmax(ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) + bias)
         mixed = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
         return self.output_projection(
