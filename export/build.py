@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from export import card, coherence, company, conversion, golden, graph, parity, saved_model
-from export.errors import PublishError, RecipeError
+from export.errors import ConversionError, PublishError, RecipeError
 from export.probe import probe
 from export.publish import publish, workspace
 from export.recipe import Endpoint, Recipe, Source
@@ -124,7 +124,10 @@ def _copy_assets(draft: _Draft, directory: Path) -> None:
 def _make(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: parity.Measure) -> None:
     """Write the graph and the golden request of one endpoint, and run one on the other out of this process."""
     model = endpoint.graph() if endpoint.graph else conversion.convert(loaded, endpoint.name)
-    graph.conform(model, endpoint.inputs, endpoint.outputs)
+    try:
+        graph.conform(model, endpoint.inputs, endpoint.outputs)
+    except ConversionError as error:
+        raise ConversionError(f"signature '{endpoint.name}': {error}") from error
     path = directory / draft.signatures[endpoint.name].file
     graph.write(model, path)
     request = golden.request(endpoint.inputs, endpoint.example)

@@ -21,7 +21,8 @@ OPSET = 18
 def convert(loaded: Any, signature: str) -> onnx.ModelProto:
     """Return the graph of one signature of a loaded SavedModel, its tensors named as in the signature.
 
-    Raises ConversionError if an operation has no ONNX counterpart.
+    Raises ConversionError if tf2onnx fails. It leaves some unknown operations in the graph with no more than a
+    note in the log: `graph.conform` finds them.
     """
     import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
     from tf2onnx import tf_loader  # noqa: PLC0415
@@ -29,7 +30,7 @@ def convert(loaded: Any, signature: str) -> onnx.ModelProto:
     # The public functions write a broken file where an operation is unknown; this one can be told to stop.
     from tf2onnx.convert import _convert_common  # noqa: PLC0415
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     function = loaded.signatures[signature]
     inputs, outputs, names = _tensors(function)
     try:

@@ -43,7 +43,8 @@ def conform(model: onnx.ModelProto, inputs: Sequence[Tensor], outputs: Sequence[
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ConversionError(f"the graph is not valid ONNX: {error}") from error
+        reason = str(error).strip().splitlines()[0]  # the others repeat the node
+        raise ConversionError(f"the graph is not valid ONNX: {reason}") from error
 
 
 def write(model: onnx.ModelProto, path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_graph_that_ignores_lengths_is_refused(
 @pytest.mark.parametrize(
     ("graph", "reason"),
     [
-        (hand_made(lengths=False), r"the graph has the inputs \['ids'\], declared are"),
+        (hand_made(lengths=False), r"signature 'bag': the graph has the inputs \['ids'\], declared are"),
         (hand_made(opset=12), "opset 12 with IR version 10: expected opset 13"),
     ],
 )
