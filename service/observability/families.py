@@ -74,6 +74,9 @@ class Families:
             "time_between_tokens_seconds", "Time for each further token of a stream.", VERSION
         )
         self.slots_in_use = self._gauge("slots_in_use", "Generator rows that are stepping.", VERSION)
+        self.sequences_waiting = self._gauge(
+            "sequences_waiting", "Sequences that wait for generator rows.", VERSION
+        )
         self.slots = self._gauge("slots", "Generator rows there are.", VERSION)
 
     def _models(self) -> None:

@@ -14,7 +14,7 @@ from importlib import metadata
 
 from prometheus_client import Counter, Histogram, generate_latest
 
-from service.domain import DispatchReason, ModelId, VersionState, Word
+from service.domain import ModelId, VersionState, Word
 from service.observability.families import Families
 
 UNKNOWN = "unknown"
@@ -33,7 +33,7 @@ class GraphRecorder:
         self._padding = families.batch_padding.labels(*labels)
         self._by_reason: dict[tuple[str, bool], Counter] = {}
 
-    def ran(self, rows: int, run_s: float, padding: float, reason: DispatchReason, *, failed: bool) -> None:
+    def ran(self, rows: int, run_s: float, padding: float, reason: str, *, failed: bool) -> None:
         """Count one run."""
         child = self._by_reason.get((reason, failed))
         if child is None:
@@ -125,10 +125,13 @@ class Metrics:
         """Ask `depth` at each scrape how many requests wait."""
         self.families.queue_depth.labels(*_labels(model), signature).set_function(depth)
 
-    def watch_slots(self, model: ModelId, slots: int, in_use: Callable[[], int]) -> None:
-        """Ask `in_use` at each scrape how many of `slots` are taken."""
+    def watch_slots(
+        self, model: ModelId, slots: int, *, in_use: Callable[[], int], waiting: Callable[[], int]
+    ) -> None:
+        """Ask at each scrape how many of `slots` are taken, and how many sequences wait for one."""
         self.families.slots.labels(*_labels(model)).set(slots)
         self.families.slots_in_use.labels(*_labels(model)).set_function(in_use)
+        self.families.sequences_waiting.labels(*_labels(model)).set_function(waiting)
 
     def watch_in_flight(self, in_flight: Callable[[], int]) -> None:
         """Ask `in_flight` at each scrape how many requests are being answered."""
@@ -156,7 +159,13 @@ class Metrics:
     def unloaded(self, model: ModelId) -> None:
         """Stop asking a version that is no longer live; what it counted stays."""
         families = self.families
-        for gauge in (families.queue_depth, families.slots, families.slots_in_use, families.export_parity):
+        for gauge in (
+            families.queue_depth,
+            families.slots,
+            families.slots_in_use,
+            families.sequences_waiting,
+            families.export_parity,
+        ):
             gauge.remove_by_labels(_by_name(model))
 
     def forget(self, model: ModelId) -> None:

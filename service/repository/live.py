@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from service.bundle import Manifest
 from service.domain import ModelId, Word
@@ -29,6 +30,16 @@ class LoadedVersion:
     predict: Any
     recorder: VersionRecorder
     close: Callable[[], None]
+
+
+class Loader(Protocol):
+    """Makes loaded versions."""
+
+    async def load(self, model: ModelId, directory: Path) -> LoadedVersion:
+        """Return the loaded version; raises LoadError with a reason for operators."""
+
+    def close(self) -> None:
+        """Load no more; idempotent."""
 
 
 class LiveVersion:

@@ -72,11 +72,18 @@ class Registry:
         self.mark(model, "draining")
         return retired
 
-    def mark(self, model: ModelId, state: VersionState, reason: str = "") -> None:
-        """Say where a version stands."""
-        if self._statuses.get(model) != (state, reason):
-            self._statuses[model] = (state, reason)
-            self._changes.notify()
+    def mark(self, model: ModelId, state: VersionState, reason: str = "") -> bool:
+        """Say where a version stands; returns whether that is news."""
+        if self._statuses.get(model) == (state, reason):
+            return False
+        self._statuses[model] = (state, reason)
+        self._changes.notify()
+        return True
+
+    def state(self, model: ModelId) -> VersionState | None:
+        """Return where a version stands, None if it is not known."""
+        known = self._statuses.get(model)
+        return known[0] if known else None
 
     def forget(self, model: ModelId) -> None:
         """Speak no more of a version that is neither live nor on disk."""

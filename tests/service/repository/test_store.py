@@ -30,7 +30,7 @@ def test_a_version_is_a_numbered_directory_with_a_manifest_or_a_graph(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "number", ["0", "-1", "01", "1.5", "v1", "1.tmp", ".1", "latest", "9223372036854775808", "1e3", "١"]
+    "number", ["0", "-1", "01", "1.5", "v1", "1.tmp", ".1", "latest", "9223372036854775808", "1e3", "\u0661"]
 )
 def test_what_is_not_a_version_number_is_left_alone(tmp_path: Path, number: str) -> None:
     version(tmp_path, "a", number)

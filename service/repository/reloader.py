@@ -1,0 +1,201 @@
+"""Keep what is live in step with what is on disk: look, plan, load one, swap, drain the old.
+
+The thin loop around `plan`. Knows when; knows nothing of how versions are found or loaded.
+
+Promises: a bad version never takes the place of a good one, and is not tried again until its files change; a
+new version answers before the old one stops; an old one is closed when its last request has been answered;
+nothing that goes wrong here ends the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+
+from service.config import Repository
+from service.domain import ModelId, VersionState
+from service.observability import logs
+from service.observability.metrics import Metrics
+from service.repository.errors import LoadError
+from service.repository.live import LiveVersion, Loader
+from service.repository.plan import Fingerprint, Plan, Situation, plan
+from service.repository.registry import Registry
+from service.repository.store import Listing, Store, StoreError
+
+UNEXPECTED = "internal error while loading; the log has the cause"
+
+
+class Reloader:
+    """Drives the registry. One `run` at a time, on the event loop of the registry."""
+
+    def __init__(
+        self, store: Store, loader: Loader, registry: Registry, metrics: Metrics, settings: Repository
+    ) -> None:
+        self._store = store
+        self._loader = loader
+        self._registry = registry
+        self._metrics = metrics
+        self._settings = settings
+        self._log = logs.get("service.repository")
+        self._live: dict[ModelId, Fingerprint] = {}
+        self._failed: dict[ModelId, Fingerprint] = {}
+        self._listing = Listing({}, {})
+        self._store_error = ""
+        self._draining: set[asyncio.Task[None]] = set()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="repository")
+
+    async def run(self) -> None:
+        """Look, act, wait, for ever; cancel it to stop."""
+        while True:
+            try:
+                acted = await self.tick()
+            except Exception:  # noqa: BLE001  # a bug here must not end the service of what is live
+                acted = False
+                self._log.exception("repository_failed")
+            if not acted:
+                await asyncio.sleep(self._settings.poll_interval_s)
+
+    async def tick(self) -> bool:
+        """Look once and do the next thing; returns whether there was anything to do.
+
+        At most one version is loaded a tick, so that what changes meanwhile is seen before the next.
+        """
+        listing = await self._look()
+        labels = _labels(listing, self._settings)
+        self._registry.set_labels(labels)
+        situation = Situation(listing.versions, self._live, self._failed, labels)
+        decision = plan(situation, self._settings)
+        self._mark(listing, decision)
+        for model in decision.unload:
+            self._unload(model)
+        if decision.load:
+            await self._load(decision.load[0], listing.versions[decision.load[0]])
+            return True
+        self._registry.finish_first_scan()
+        return bool(decision.unload)
+
+    async def close(self) -> None:
+        """Close every version, whoever still uses it; call it when nobody looks any more."""
+        for draining in self._draining:
+            draining.cancel()
+        await asyncio.gather(*self._draining, return_exceptions=True)
+        for live in self._registry.live():
+            live.close()
+        self._loader.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _look(self) -> Listing:
+        loop = asyncio.get_running_loop()
+        try:
+            listing = await loop.run_in_executor(self._thread, self._store.scan)
+        except StoreError as error:
+            self._metrics.scan_failed()
+            if str(error) != self._store_error:
+                self._log.error("repository_unreadable", reason=str(error))
+            self._store_error = str(error)
+            return self._listing
+        self._store_error = ""
+        for problem in sorted(set(listing.problems) - set(self._listing.problems)):
+            self._log.warning("repository_problem", problem=problem)
+        self._listing = listing
+        return listing
+
+    def _mark(self, listing: Listing, decision: Plan) -> None:
+        """Give every version that is not live a state: it loads, failed before, or is not wanted."""
+        for model, fingerprint in listing.versions.items():
+            if model in self._live:
+                continue
+            if model in decision.load:
+                self._state(model, "loading")
+            elif self._failed.get(model) != fingerprint and self._registry.state(model) != "draining":
+                self._state(model, "unloaded")
+        for status in self._registry.statuses():
+            model = status.model
+            if model not in listing.versions and model not in self._live and status.state != "draining":
+                self._forget(model)
+
+    def _state(self, model: ModelId, state: VersionState, reason: str = "") -> None:
+        if self._registry.mark(model, state, reason):
+            self._metrics.state(model, state)
+
+    def _forget(self, model: ModelId) -> None:
+        self._failed.pop(model, None)
+        self._registry.forget(model)
+        self._metrics.forget(model)
+
+    async def _load(self, model: ModelId, fingerprint: Fingerprint) -> None:
+        loop = asyncio.get_running_loop()
+        started_at_s = loop.time()
+        try:
+            loaded = await self._loader.load(model, self._store.directory(model))
+        except LoadError as error:
+            self._fail(model, fingerprint, str(error))
+            return
+        except Exception:  # noqa: BLE001  # whatever is wrong with one version is that version's failure
+            self._log.exception("load_failed", **_named(model))
+            self._fail(model, fingerprint, UNEXPECTED)
+            return
+        self._failed.pop(model, None)
+        self._live[model] = fingerprint
+        replaced = self._registry.publish(LiveVersion(loaded))
+        duration_s = loop.time() - started_at_s
+        parity = [(name, each.max_relative) for name, each in loaded.manifest.parity.items()]
+        self._metrics.state(model, "available")
+        self._metrics.loaded(model, duration_s, parity)
+        self._log.info("version_available", **_named(model), duration_s=round(duration_s, 3))
+        if replaced is not None:
+            self._begin(_close_when_idle(replaced))
+
+    def _fail(self, model: ModelId, fingerprint: Fingerprint, reason: str) -> None:
+        self._failed[model] = fingerprint
+        self._metrics.load_failed(model)
+        self._log.error("version_failed", **_named(model), reason=reason)
+        if model in self._live:
+            self._state(model, "available", f"its changed files are not used: {reason}")
+        else:
+            self._state(model, "failed", reason)
+
+    def _unload(self, model: ModelId) -> None:
+        live = self._registry.retire(model)
+        del self._live[model]
+        self._metrics.state(model, "draining")
+        self._log.info("version_draining", **_named(model), requests=live.leases)
+        self._begin(self._retire(live))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+    async def _retire(self, live: LiveVersion) -> None:
+        model = live.model
+        await _close_when_idle(live)
+        del live
+        # Sessions hold memory outside the interpreter: do not leave them to the next round of the collector.
+        gc.collect()
+        self._log.info("version_unloaded", **_named(model))
+        if self._registry.state(model) != "draining":
+            return  # it came back meanwhile
+        self._metrics.unloaded(model)
+        if model in self._listing.versions:
+            self._state(model, "unloaded")
+        else:
+            self._forget(model)
+
+
+async def _close_when_idle(live: LiveVersion) -> None:
+    try:
+        await live.drained()
+    finally:
+        live.close()
+
+
+def _labels(listing: Listing, settings: Repository) -> dict[str, dict[str, int]]:
+    names = listing.labels.keys() | settings.labels.keys()
+    return {name: {**listing.labels.get(name, {}), **settings.labels.get(name, {})} for name in names}
+
+
+def _named(model: ModelId) -> dict[str, object]:
+    return {"model": model.name, "version": model.version}
