@@ -71,7 +71,7 @@ class Progress(keras.callbacks.Callback):
             self._console.print(line, soft_wrap=True)
             return
         # Two numbers fit beside the bar on a terminal of 80 columns; the log has them all.
-        shown = {name: logs[name] for name in ("loss", "val_loss") if name in logs}
+        shown: dict[str, Any] = {name: logs[name] for name in ("loss", "val_loss") if name in logs}
         self._validation = f" · {describe({'val_loss': logs['val_loss']})}" if "val_loss" in logs else ""
         self._bars.update(self._task, numbers=describe(shown), total=self._total())
 
