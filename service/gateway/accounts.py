@@ -74,7 +74,8 @@ class Accounts:
         if visit.last_token_at_s == 0.0:
             visit.recorder.first_token(now_s - visit.started_at_s)
         else:
-            visit.recorder.next_token((now_s - visit.last_token_at_s) / tokens)
+            for _ in range(tokens):
+                visit.recorder.next_token((now_s - visit.last_token_at_s) / tokens)
         visit.last_token_at_s = now_s
 
     def failed(self, visit: Visit, now_s: float, error: BaseException) -> BaseException:
