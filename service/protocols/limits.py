@@ -14,7 +14,7 @@ MEBIBYTE = 1024 * 1024
 class WireLimits:
     """Bounds of one request.
 
-    `max_body_bytes` holds for an HTTP request's body and for a gRPC message in either direction. A call that names no
+    `max_body_bytes` holds for an HTTP body and for a gRPC message that comes in. A call that names no
     deadline gets `default_timeout_s`; one that names a later one gets `max_timeout_s`. At most `max_rpcs`
     gRPC calls, open streams included, run at a time.
     """

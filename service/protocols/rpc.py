@@ -57,10 +57,10 @@ class RpcService:
 
 
 def options(limits: WireLimits) -> list[tuple[str, int]]:
-    """Return the channel options of a server: message sizes, and no sharing of its port with a stranger."""
+    """Return the channel options of a server: what it takes, and no sharing of its port with a stranger."""
     return [
         ("grpc.max_receive_message_length", limits.max_body_bytes),
-        ("grpc.max_send_message_length", limits.max_body_bytes),
+        ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
     ]
 

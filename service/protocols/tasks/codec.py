@@ -85,16 +85,12 @@ def encode_predict(answer: PredictAnswer) -> bytes:
 
 
 def _nested_list(value: object) -> object:
-    """Return what orjson cannot take by itself: scalars, strided arrays, strings, half precision."""
+    """Return what orjson cannot take by itself: strings, bare values, strided arrays."""
     if not isinstance(value, np.ndarray):
         raise TypeError(f"an output of type {type(value).__name__} cannot be put into JSON")
-    if value.dtype == np.float16:
-        return value.astype(np.float32)
-    if value.dtype.kind in "fiub" and value.ndim > 0 and not value.flags.c_contiguous:
-        return np.ascontiguousarray(value)
     if value.dtype.kind in "OSU":
         return _texts(value.tolist())
-    return value.item() if value.ndim == 0 else value.astype(value.dtype.newbyteorder("=")).tolist()
+    return value[()] if value.ndim == 0 else np.ascontiguousarray(value)
 
 
 def _texts(value: object) -> object:
