@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from service.bundle import Manifest
 from service.domain import ModelId, Word
 from service.observability.metrics import VersionRecorder
+from service.tasks.build import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class LoadedVersion:
 
     model: ModelId
     manifest: Manifest
-    task: Any
-    predict: Any
+    task: Task
+    predict: Task
     recorder: VersionRecorder
     close: Callable[[], None]
 

@@ -1,0 +1,34 @@
+"""`python -m service`: read the settings, then run the app with them.
+
+Knows exit codes: 0 after a drain, 1 if it could not start or broke, 2 if the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from service.config import ConfigError, read
+
+
+def main() -> int:
+    """Run the gateway until it is told to stop; returns the exit code."""
+    try:
+        settings = read(sys.argv[1:], os.environ)
+    except ConfigError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    # Before ONNX Runtime is imported: some builds send telemetry unless told not to.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    from service import app  # noqa: PLC0415  # after the line above, and so that --help is quick
+
+    return app.run(settings)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everyone has been answered. A graph that still runs in a thread has nobody left to run for, and an orderly
+    # end of the interpreter would wait for it.
+    os._exit(code)

@@ -1,0 +1,189 @@
+"""Make every object, hand each what it needs, run until told to stop, and go down without losing an answer.
+
+Knows the order of things. Going down: readiness says no; after `drain.delay_s` nobody new is let in and the
+listeners close; requests inside may finish for `drain.grace_s`; who still waits then is answered with an
+error; connections close. A second signal ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+
+import grpc.aio
+import uvloop
+
+from service.app.listening import HttpListener, StartError, bind
+from service.config import Settings
+from service.gateway import Gateway
+from service.observability import logs
+from service.observability.metrics import Metrics
+from service.protocols.limits import WireLimits
+from service.protocols.operations.rest import create_operations_app
+from service.protocols.servers import create_grpc_server, create_http_app
+from service.repository.changes import Changes
+from service.repository.loader import BundleLoader
+from service.repository.registry import Registry
+from service.repository.reloader import Reloader
+from service.repository.store import DirectoryStore
+
+LINGER_S = 2.0
+"""How long connections may take to write their last bytes."""
+_SWITCH_INTERVAL_S = 0.0001
+_GC_THRESHOLDS = (50_000, 20, 50)
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code: 0, or 1 if it could not start or broke."""
+    logs.configure(settings.log)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(settings))
+    except StartError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+async def _serve(settings: Settings) -> int:
+    house = House(settings)
+    stopping = _stop_on_signals()
+    _settle_memory()
+    return await house.serve(stopping)
+
+
+class House:
+    """All objects of one gateway. Made on the event loop; raises StartError if a port cannot be had."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._log = logs.get("service.app")
+        changes = Changes()
+        self._metrics = Metrics()
+        registry = Registry(changes)
+        self._gateway = Gateway(
+            registry, changes, self._metrics, settings.limits, access_log=settings.log.access
+        )
+        self._reloader = Reloader(
+            DirectoryStore(settings.models),
+            BundleLoader(settings.engine, self._metrics, ask_golden=settings.repository.golden),
+            registry,
+            self._metrics,
+            settings.repository,
+        )
+        self._http = HttpListener(
+            bind("http", settings.http.host, settings.http.port),
+            create_http_app(self._gateway, _limits(settings, settings.http.max_body_bytes)),
+            keep_alive_s=settings.http.keep_alive_s,
+            linger_s=settings.drain.grace_s + LINGER_S,
+        )
+        self._operations = HttpListener(
+            bind("operations", settings.operations.host, settings.operations.port),
+            create_operations_app(self._gateway, self._metrics.text),
+            keep_alive_s=settings.http.keep_alive_s,
+            linger_s=LINGER_S,
+        )
+        self._grpc = create_grpc_server(
+            self._gateway,
+            _limits(settings, settings.grpc.max_message_bytes),
+            reflection=settings.grpc.reflection,
+        )
+        self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports in fact, by setting."""
+        return {
+            "http_port": self._http.port,
+            "grpc_port": self._grpc_port,
+            "operations_port": self._operations.port,
+        }
+
+    async def serve(self, stopping: asyncio.Event) -> int:
+        """Answer until `stopping` is set, or until a part that must not end has ended; returns the exit code."""
+        await self._grpc.start()
+        watching = asyncio.create_task(self._reloader.run(), name="reloader")
+        public = asyncio.create_task(self._http.serve(), name="http")
+        private = asyncio.create_task(self._operations.serve(), name="operations")
+        told = asyncio.create_task(stopping.wait(), name="signal")
+        # For programs: one line of JSON, the only one ever on standard output. For people: the log.
+        sys.stdout.write(json.dumps(self.ports) + "\n")
+        sys.stdout.flush()
+        self._log.info("listening", models=str(self._settings.models), **self.ports)
+        ended, _ = await asyncio.wait((watching, public, private, told), return_when=asyncio.FIRST_COMPLETED)
+        broken = ended - {told}
+        for task in broken:
+            self._log.error("broken", part=task.get_name(), exc_info=task.exception())
+        await self._drain(watching, public, private)
+        told.cancel()
+        return 1 if broken else 0
+
+    async def _drain(
+        self, watching: asyncio.Task[None], public: asyncio.Task[None], private: asyncio.Task[None]
+    ) -> None:
+        drain = self._settings.drain
+        self._gateway.drain()
+        self._log.info("draining", requests=self._gateway.in_flight)
+        await asyncio.sleep(drain.delay_s)
+        self._gateway.close()
+        self._http.stop()
+        rpcs = asyncio.create_task(self._grpc.stop(drain.grace_s + LINGER_S))
+        watching.cancel()
+        await asyncio.wait((watching,))
+        try:
+            async with asyncio.timeout(drain.grace_s):
+                await self._gateway.empty()
+        except TimeoutError:
+            self._log.warning("grace_over", requests=self._gateway.in_flight)
+        await self._reloader.close()
+        await asyncio.wait((public, rpcs), timeout=LINGER_S)
+        self._operations.stop()
+        await asyncio.wait((private,), timeout=LINGER_S)
+        self._log.info("stopped", requests=self._gateway.in_flight)
+
+
+def _limits(settings: Settings, max_bytes: int) -> WireLimits:
+    return WireLimits(
+        max_body_bytes=max_bytes,
+        default_timeout_s=settings.limits.request_timeout_s,
+        max_timeout_s=settings.limits.max_timeout_s,
+        max_rpcs=settings.limits.max_in_flight,
+    )
+
+
+def _add_port(server: grpc.aio.Server, host: str, port: int) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise StartError(f"grpc.port: cannot listen on {address}: is it taken?") from error
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Return what the first SIGTERM or SIGINT sets; the second ends the process."""
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(1)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def _settle_memory() -> None:
+    """Tune the interpreter for a server.
+
+    What start-up made stays for ever: the collector need not look at it again. And the loop must not wait
+    the default 5 ms for the interpreter lock whenever a graph has run in another thread.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
