@@ -26,6 +26,7 @@ from export.publish import publish, workspace
 from export.recipe import Endpoint, Recipe, Source
 from service import bundle
 from service.bundle import Golden, Manifest, Parity, Provenance, Signature
+from service.domain import NAME_PATTERN
 
 TOOLS = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 
@@ -98,7 +99,7 @@ def _signatures(recipe: Recipe) -> dict[str, Signature]:
 
 
 def _check(draft: _Draft) -> None:
-    if not re.fullmatch(bundle.NAME_PATTERN, draft.name):
+    if not re.fullmatch(NAME_PATTERN, draft.name):
         raise RecipeError(f"model name '{draft.name}': expected letters, digits, '.', '_' and '-'")
     names = [endpoint.name for endpoint in draft.recipe.endpoints]
     if not names or len(set(names)) < len(names):

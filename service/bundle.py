@@ -17,12 +17,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.domain import NAME_PATTERN
+
 MANIFEST = "manifest.json"
 DEFAULT_GRAPH = "model.onnx"
 ASSETS = "assets.extra"
 REPORT = "report"
 SCHEMA = 1
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 DType = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64",

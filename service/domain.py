@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+"""What a model may be called: a name that is a directory, a label value and a part of an address as it is."""
+
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 Word = Literal["classify", "generate", "translate", "score", "predict"]

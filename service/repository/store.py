@@ -18,9 +18,9 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.bundle import DEFAULT_GRAPH, MANIFEST, NAME_PATTERN
+from service.bundle import DEFAULT_GRAPH, MANIFEST
 from service.config.settings import Name, VersionNumber
-from service.domain import ModelId
+from service.domain import NAME_PATTERN, ModelId
 from service.repository.plan import Fingerprint, Labels
 
 LABELS = "labels.json"

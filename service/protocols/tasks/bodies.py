@@ -19,8 +19,8 @@ from pydantic import (
     ValidationError,
 )
 
-from service.bundle import NAME_PATTERN
 from service.domain import (
+    NAME_PATTERN,
     ClassifyRequest,
     GenerateRequest,
     ModelRef,

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.bundle import NAME_PATTERN
-from service.domain import ModelRef, PredictAnswer, PredictRequest
+from service.domain import NAME_PATTERN, ModelRef, PredictAnswer, PredictRequest
 from service.errors import Invalid
 from service.protocols.tasks import bodies, strict_json
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.bundle import NAME_PATTERN
+from service.domain import NAME_PATTERN
 from service.protocols.tasks import examples
 from service.protocols.tasks.replies import ErrorReply
 
