@@ -41,7 +41,7 @@ class TranslateSettings(Settings):
     `held_out` are how many the grammar makes, or how many of a file are used at most.
     """
 
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = 11
     steps: PositiveInt = 200
     batch_size: PositiveInt = 64
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 3e-3

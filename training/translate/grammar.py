@@ -92,7 +92,7 @@ class Grammar:
     def sentence(self) -> Sentence:
         """Draw a sentence."""
         kinds = (self._plain, self._question, self._coordinated, self._comparison, self._opinion, self._there)
-        kind = self.chance.choices(kinds, weights=(55, 12, 14, 6, 7, 6))[0]
+        kind = self.chance.choices(kinds, weights=(60, 12, 10, 6, 6, 6))[0]
         return kind()
 
     def _maybe(self, probability: float) -> bool:
@@ -286,7 +286,7 @@ class Grammar:
         determiners = PLURAL_DETERMINERS if plural else SINGULAR_DETERMINERS
         determiner = self.chance.choice(POSSESSIVES if possessive else determiners)
         phrase = NounPhrase(noun, determiner, plural, self._adjectives_for(category))
-        if depth == 0 and self._maybe(0.16):
+        if depth == 0 and self._maybe(0.14):
             return replace(phrase, relative=self._relative(noun, plural=plural))
         if determiner == "the" and not phrase.adjectives and self._maybe(0.15):
             return replace(phrase, owner=self._owner())

@@ -143,7 +143,7 @@ def _verb(fields: list[str]) -> Verb:
         english=base,
         particle=particle,
         past=past or _regular_past(base),
-        progressive=progressive or base.removesuffix("e") + "ing",
+        progressive=progressive or (base if base.endswith("ee") else base.removesuffix("e")) + "ing",
         french=stem,
         preposition=preposition,
         reflexive=reflexive,

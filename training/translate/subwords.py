@@ -19,7 +19,7 @@ def learn(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     tokenizer.normalizer = normalizers.NFC()
     # What is elided and what ends a sentence are pieces of their own, or "l'" and "." would be learned
     # again with every noun.
-    pieces = (Regex(r"^▁?\p{L}{1,2}'"), Regex(r"'s?$|[.,;:!?]"))
+    pieces = (Regex(r"^▁?\p{L}{1,2}'"), Regex(r"(?<=\p{L}{3})'s?$|[.,;:!?]"))
     splits = [pre_tokenizers.Split(piece, "isolated") for piece in pieces]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), *splits])
     tokenizer.decoder = decoders.Metaspace()
