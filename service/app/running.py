@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import ExitStack
 
 import grpc.aio
 import uvloop
@@ -63,35 +64,41 @@ class House:
         self._log = logs.get("service.app")
         changes = Changes()
         self._metrics = Metrics()
-        registry = Registry(changes)
+        self._registry = Registry(changes)
         self._gateway = Gateway(
-            registry, changes, self._metrics, settings.limits, access_log=settings.log.access
+            self._registry, changes, self._metrics, settings.limits, access_log=settings.log.access
         )
         self._reloader = Reloader(
             DirectoryStore(settings.models),
             BundleLoader(settings.engine, self._metrics, ask_golden=settings.repository.golden),
-            registry,
+            self._registry,
             self._metrics,
             settings.repository,
         )
+        with ExitStack() as undo:
+            public = undo.enter_context(bind("http", settings.http.host, settings.http.port))
+            private = undo.enter_context(
+                bind("operations", settings.operations.host, settings.operations.port)
+            )
+            self._grpc = create_grpc_server(
+                self._gateway,
+                _limits(settings, settings.grpc.max_message_bytes),
+                reflection=settings.grpc.reflection,
+            )
+            self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
+            undo.pop_all()
         self._http = HttpListener(
-            bind("http", settings.http.host, settings.http.port),
+            public,
             create_http_app(self._gateway, _limits(settings, settings.http.max_body_bytes)),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=settings.drain.grace_s + LINGER_S,
         )
         self._operations = HttpListener(
-            bind("operations", settings.operations.host, settings.operations.port),
+            private,
             create_operations_app(self._gateway, self._metrics.text),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=LINGER_S,
         )
-        self._grpc = create_grpc_server(
-            self._gateway,
-            _limits(settings, settings.grpc.max_message_bytes),
-            reflection=settings.grpc.reflection,
-        )
-        self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -155,6 +162,8 @@ def _limits(settings: Settings, max_bytes: int) -> WireLimits:
 
 
 def _add_port(server: grpc.aio.Server, host: str, port: int) -> int:
+    # gRPC writes its own lines about a port that is taken, and no reason: find out before it does.
+    bind("grpc", host, port).close()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         return server.add_insecure_port(address)

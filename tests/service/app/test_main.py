@@ -1,0 +1,95 @@
+"""The command: exit codes, and one clear line for every reason not to start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.app.listening import bind
+
+FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--operations-port", "0")
+
+
+def finished(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def started(models: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command until it listens."""
+    command = [sys.executable, "-m", "service", "--models", str(models), *FREE_PORTS, "--log-format", "json"]
+    with subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert set(json.loads(process.stdout.readline())) == {
+                "http_port",
+                "grpc_port",
+                "operations_port",
+            }
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], event: str) -> None:
+    """Read log lines until one tells of `event`."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if json.loads(line)["event"] == event:
+            return
+    raise AssertionError(f"the gateway ended without '{event}'")
+
+
+def test_sigterm_drains_and_exits_with_0(tmp_path: Path) -> None:
+    with started(tmp_path) as process:
+        process.send_signal(signal.SIGTERM)
+        read_until(process, "stopped")
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with started(tmp_path, "--drain-delay-s", "600") as process:
+        process.send_signal(signal.SIGINT)
+        read_until(process, "draining")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 1
+
+
+def test_a_taken_port_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    with bind("http", "127.0.0.1", 0) as listening:
+        port = str(listening.getsockname()[1])
+        done = finished("--models", str(tmp_path), *FREE_PORTS, "--http-port", port)
+    assert done.returncode == 1
+    assert done.stderr == f"error: http.port: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert done.stdout == ""
+
+
+def test_a_misspelt_variable_is_one_line_and_exit_code_2() -> None:
+    done = finished(SLUICE_HTTP__PROT="1")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "error: unknown environment variable 'SLUICE_HTTP__PROT'; did you mean 'SLUICE_HTTP__PORT'?\n"
+    )
+
+
+def test_help_exits_with_0() -> None:
+    done = finished("--help")
+    assert done.returncode == 0
+    assert "--models" in done.stdout
