@@ -30,6 +30,7 @@ class HttpListener:
 
     def __init__(self, listening: socket.socket, app: ASGIApp, keep_alive_s: float, linger_s: float) -> None:
         self._socket = listening
+        self._port: int = listening.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -48,8 +49,7 @@ class HttpListener:
     @property
     def port(self) -> int:
         """The port in fact."""
-        port: int = self._socket.getsockname()[1]
-        return port
+        return self._port
 
     async def serve(self) -> None:
         """Answer until `stop`; returns when the last connection has closed."""
