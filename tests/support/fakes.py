@@ -200,6 +200,12 @@ class FakeGenerator:
             yield Token(token, LOGPROB, "length" if count == asked.max_new_tokens else None, self.queue_s)
 
 
+async def turn_the_loop(times: int = 20) -> None:
+    """Let everything that can go on without waiting go on."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
 def unavailable() -> ServiceError:
     """Return the error of a model that is being unloaded."""
     return Unavailable("the model version has been unloaded", retry_after_s=1.0)
