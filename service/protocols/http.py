@@ -90,7 +90,7 @@ def check_json_type(headers: Headers) -> None:
     """Raise Invalid if the body says that it is anything but JSON; a body that says nothing is read as JSON."""
     media_type = headers.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
     if media_type != b"application/json" and not media_type.endswith(b"+json"):
-        raise Invalid("expected a body of type application/json", field="content-type")
+        raise Invalid("expected JSON, with the header content-type: application/json", field="content-type")
 
 
 def call(headers: Headers, limits: WireLimits, request_id: str, now_s: float) -> Call:

@@ -252,9 +252,18 @@ def invalid(error: ValidationError) -> Invalid:
 def first_problem(problems: Any) -> Invalid:
     """Return the first of pydantic's problems as our error; `body` and tags are no part of a path."""
     first = problems[0]
-    parts = [str(part) for part in first["loc"]]
-    if parts and parts[0] in {"body", "query", "path"}:
-        parts = parts[1:]
-    path = ".".join(part for part in parts if not part.startswith(_BRANCH))
+    parts = (
+        first["loc"][1:] if first["loc"] and first["loc"][0] in {"body", "query", "path"} else first["loc"]
+    )
     message = "no field of that name is known" if first["type"] == "extra_forbidden" else first["msg"]
-    return Invalid(message.removeprefix("Value error, "), field=path or "body")
+    return Invalid(message.removeprefix("Value error, "), field=_path(parts) or "body")
+
+
+def _path(parts: tuple[int | str, ...]) -> str:
+    """Return the path as it would be written in code: `rows[0].height`."""
+    path = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}"
+        for part in parts
+        if isinstance(part, int) or not part.startswith(_BRANCH)
+    )
+    return path.removeprefix(".")

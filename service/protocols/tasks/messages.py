@@ -67,7 +67,7 @@ def decode_translate(message: Any) -> domain.TranslateRequest:
 
 def decode_score(message: Any) -> domain.ScoreRequest:
     """Return the request that a ScoreRequest message is; raises Invalid."""
-    rows = [_features(row, f"rows.{index}") for index, row in enumerate(message.rows)]
+    rows = [_features(row, f"rows[{index}]") for index, row in enumerate(message.rows)]
     return _checked(bodies.ScoreBody, {**_present(message, "top_features"), "rows": rows}).to_request()
 
 

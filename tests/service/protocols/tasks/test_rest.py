@@ -247,7 +247,7 @@ async def test_an_unknown_a_duplicate_and_a_missing_field_are_refused(
         ("classify", {"image": ""}, "image"),
         ("classify", {"image": 1}, "image"),
         ("classify", {"text": 1}, "text"),
-        ("classify", {"features": [1, "2"]}, "features.1"),
+        ("classify", {"features": [1, "2"]}, "features[1]"),
         ("classify", {"features": {"a": None}}, "features.a"),
         ("classify", {"features": 1}, "features"),
         ("classify", {"text": "a", "top_k": 0}, "top_k"),
@@ -263,20 +263,20 @@ async def test_an_unknown_a_duplicate_and_a_missing_field_are_refused(
         ("generate", {"prompt": "a", "top_k": -1}, "top_k"),
         ("generate", {"prompt": "a", "seed": -1}, "seed"),
         ("generate", {"prompt": "a", "seed": 2**63}, "seed"),
-        ("generate", {"prompt": "a", "stop": ["a", 1]}, "stop.1"),
+        ("generate", {"prompt": "a", "stop": ["a", 1]}, "stop[1]"),
         ("generate", {"prompt": "a", "stop": ["a"] * 17}, "stop"),
         ("generate", {"prompt": "a", "stream": 1}, "stream"),
         ("translate", {}, "texts"),
         ("translate", {"texts": []}, "texts"),
         ("translate", {"texts": ["a"], "text": "b"}, "texts"),
-        ("translate", {"texts": [None]}, "texts.0"),
+        ("translate", {"texts": [None]}, "texts[0]"),
         ("translate", {"text": "a", "beams": 0}, "beams"),
         ("translate", {"text": "a", "length_penalty": 1e300}, "length_penalty"),
         ("score", {}, "rows"),
         ("score", {"rows": []}, "rows"),
-        ("score", {"rows": [[1], ["a"]]}, "rows.1.0"),
-        ("score", {"rows": [[1], 5]}, "rows.1"),
-        ("score", {"rows": [[True]]}, "rows.0.0"),
+        ("score", {"rows": [[1], ["a"]]}, "rows[1][0]"),
+        ("score", {"rows": [[1], 5]}, "rows[1]"),
+        ("score", {"rows": [[True]]}, "rows[0][0]"),
         ("score", {"rows": "a"}, "rows"),
         ("score", {"rows": [[1]], "top_features": -1}, "top_features"),
         ("predict", {}, "inputs"),
@@ -298,7 +298,7 @@ async def test_a_wrong_field_is_named(
 
 async def test_many_mistakes_are_as_cheap_as_one(http: httpx.AsyncClient) -> None:
     error = error_of(await post(http, "score", {"rows": [["a"] * 300, ["a"] * 300]}), 400)
-    assert error["field"] == "rows.0.0"
+    assert error["field"] == "rows[0][0]"
 
 
 @pytest.mark.parametrize("word", WORDS)
