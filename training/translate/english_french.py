@@ -61,7 +61,7 @@ PROFILES: dict[Profile, dict[str, object]] = {
     "quick": {},
     "full": {
         "epochs": 60, "steps": 1000, "width": 256, "feed_forward": 1024, "depth": 4, "vocabulary": 8000, "dropout": 0.1,
-        "learning_rate": 1e-3, "pairs": 1_000_000, "held_out": 2000, "patience": 10,
+        "learning_rate": 1e-3, "pairs": 300_000, "held_out": 2000, "patience": 10,
     },
     "smoke": {
         "epochs": 2, "steps": 4, "width": 16, "feed_forward": 16, "depth": 1, "vocabulary": 200, "pairs": 500, "held_out": 10,

@@ -108,7 +108,7 @@ class Grammar:
 
     def _coordinated(self) -> Statement:
         """A second clause with a pronoun for something in the first: its gender has to be found there."""
-        first = self._negated(self._clause())
+        first = self._negated(self._clause(depth=1))
         if isinstance(first.object, NounPhrase) and not first.object.animate and self._maybe(0.7):
             second = self._about_object(first.object)
         else:
@@ -128,7 +128,7 @@ class Grammar:
         verbs = [verb for kind in ("transitive", "giving") for verb in self._verbs[kind]]
         verb = self.chance.choice([verb for verb in verbs if noun.category in verb.objects])
         recipient = self._person() if verb.kind == "giving" else None
-        subject = self._subject(verb)
+        subject = self._subject(verb, depth=1)
         if isinstance(recipient, Pronoun):
             recipient = self._other_than(subject)
         return self._negated(Clause(subject, verb, self._tense(verb), object=pronoun, recipient=recipient))
@@ -145,7 +145,7 @@ class Grammar:
     def _clause_about(self, subject: Pronoun) -> Clause:
         """Draw until a clause fits: something that a person does, and not to itself."""
         while True:
-            clause = self._clause()
+            clause = self._clause(depth=1)
             others = {one.person for one in (clause.object, clause.recipient) if isinstance(one, Pronoun)}
             if isinstance(clause.subject, Pronoun | Name) and (
                 subject.person == 3 or subject.person not in others
@@ -169,7 +169,7 @@ class Grammar:
     def _opinion(self) -> Statement:
         """Somebody says that; never negated, for French would then want the subjunctive."""
         verb = self.chance.choice(self._verbs["opinion"])
-        content = self._negated(self._clause())
+        content = self._negated(self._clause(depth=1))
         return Statement(Clause(self._subject(verb), verb, self._tense(verb), content=content))
 
     def _there(self) -> Statement:
