@@ -190,7 +190,7 @@ def test_bytes_that_are_no_message_are_an_invalid_argument(untouched: Server, me
     ("tensor", "status", "field"),
     [
         (pb.Tensor(dtype="float32", shape=[1, 2], floats=[1, 2]), "INVALID_ARGUMENT", "inputs.x"),
-        (pb.Tensor(dtype="int64", shape=[1, 4], ints=[1, 2, 3, 4]), "INVALID_ARGUMENT", "inputs.x"),
+        (pb.Tensor(dtype="bool", shape=[1, 4], bools=[True] * 4), "INVALID_ARGUMENT", "inputs.x"),
         (pb.Tensor(dtype="float32", shape=[2**31, 2**31, 4]), "INVALID_ARGUMENT", "inputs.x.shape"),
         (pb.Tensor(dtype="float32", shape=[0, 4]), "INVALID_ARGUMENT", "inputs.x"),
     ],
