@@ -253,6 +253,13 @@ async def test_a_large_message_is_refused(channel: grpc.aio.Channel) -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_a_message_that_is_large_when_unpacked_is_refused(channel: grpc.aio.Channel) -> None:
+    call = channel.unary_unary("/sluice.v1.Inference/Predict")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(bytes(10_000_000), compression=grpc.Compression.Gzip)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 async def test_an_unknown_method_is_unimplemented(channel: grpc.aio.Channel) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await raw(channel, "Destroy", b"")
