@@ -58,7 +58,9 @@ def main(
         signal.signal(stop, signal.default_int_handler)
     # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
     gateway = subprocess.Popen(  # noqa: S603  # our own
-        [sys.executable, "-m", "service", *context.args], start_new_session=True
+        [sys.executable, "-m", "service", *context.args],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,  # one line of JSON for programs; its log goes to standard error
     )
     try:
         _announce(settings, console)

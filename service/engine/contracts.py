@@ -22,7 +22,7 @@ class GraphTensor:
 
 
 class Session(Protocol):
-    """A loaded graph. `run` may be called from any thread, by one caller at a time."""
+    """A loaded graph. `run` may be called from several threads at once."""
 
     @property
     def inputs(self) -> Mapping[str, GraphTensor]:

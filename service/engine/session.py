@@ -61,7 +61,9 @@ def usable_cores() -> int:
 
 
 class OnnxSession:
-    """One loaded graph (`contracts.Session`). Releases the interpreter lock while it runs."""
+    """One loaded graph (`contracts.Session`). Releases the interpreter lock while it runs; ONNX Runtime allows
+    concurrent runs of one session.
+    """
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
