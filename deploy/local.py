@@ -26,7 +26,7 @@ JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
 """What a repository needs, quickest first."""
 
 TRY = {
-    "english-french": ("translate", '{"text": "the old teacher does not see the small house"}'),
+    "english-french": ("translate", '{"text": "The old teacher does not see the small house."}'),
     "prose-lstm": (
         "generate",
         '{"prompt": "The value of ", "max_tokens": 80, "temperature": 0.7, "seed": 1}',

@@ -1,7 +1,7 @@
 """The nouns that every room shares: which model, which call, what is asked and what is answered.
 
 Knows nothing of wires, files or sessions. All times are seconds; a point in time ends in `_at_s` and is on
-the clock of the running event loop (`loop.time()`, monotonic).
+`time.monotonic()`: the event loop's own clock counts the same, but uvloop's only in milliseconds.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Batcher:
 
     def _enqueue(self, request: Request, deadline_at_s: float) -> _Entry:
         loop = asyncio.get_running_loop()
-        now_s = loop.time()
+        now_s = time.monotonic()
         self._refuse(request, now_s, deadline_at_s)
         entry = _Entry(request, request.key, request.rows, now_s, deadline_at_s, loop.create_future())
         self._queue.append(entry)
@@ -150,7 +150,7 @@ class Batcher:
         if self._running or self._closed:
             return
         self._forget_the_gone()
-        decision = plan(self._queue, loop.time(), self._limits)
+        decision = plan(self._queue, time.monotonic(), self._limits)
         if self._delay is not None:
             self._delay.cancel()
             self._delay = None
@@ -161,7 +161,7 @@ class Batcher:
         batch = self._take(decision.take)
         rows = sum(entry.rows for entry in batch)
         self._running = batch
-        started_at_s = loop.time()
+        started_at_s = time.monotonic()
         if self._cost.predict(rows) < self._limits.inline_bound_s:
             try:
                 done: _Run | Exception = self._execute(batch)
@@ -201,20 +201,21 @@ class Batcher:
                 timing = Timing(queue_s, done.run_s, done.rows, reason, done.padding)
                 _settle(entry, Answer(outputs, timing))
         else:
-            self._fail(loop, batch, reason, started_at_s, done)
+            self._fail(batch, reason, started_at_s, done)
         if self._queue and not self._closed:
             self._schedule(loop)
 
     def _fail(
         self,
-        loop: asyncio.AbstractEventLoop,
         batch: list[_Entry],
         reason: DispatchReason,
         started_at_s: float,
         error: BaseException,
     ) -> None:
         rows = sum(entry.rows for entry in batch)
-        self._on_batch(BatchRecord(len(batch), rows, loop.time() - started_at_s, 0.0, reason, failed=True))
+        self._on_batch(
+            BatchRecord(len(batch), rows, time.monotonic() - started_at_s, 0.0, reason, failed=True)
+        )
         if len(batch) == 1 or self._closed:
             for entry in batch:
                 failure = Internal("the model failed to run")
@@ -252,7 +253,7 @@ class Batcher:
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None
         # A timer may fire a clock tick early; treat what is due within it as due.
-        now_s = loop.time() + 0.001
+        now_s = time.monotonic() + 0.001
         for entry in (*self._queue, *self._running):
             if entry.deadline_at_s <= now_s:
                 _settle(entry, TimedOut("the deadline passed while the request waited for the model"))

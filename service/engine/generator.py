@@ -167,7 +167,7 @@ class Generator:
         return item
 
     def _submit(self, decoder: Decoder, prompt: Prompt, deadline_at_s: float) -> _Sequence:
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         if self._closed:
             raise _unloaded()
         if deadline_at_s <= now_s:
@@ -198,7 +198,7 @@ class Generator:
             self._retire()
 
     def _retire(self) -> None:
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         for sequence in (*self._waiting, *self._running):
             if not sequence.over and sequence.deadline_at_s <= now_s:
                 sequence.tell(TimedOut("the deadline passed before the last token"))
@@ -209,7 +209,7 @@ class Generator:
         self._running = [sequence for sequence in self._running if not sequence.over]
 
     def _admit(self) -> None:
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         for _ in range(admit([sequence.decoder.width for sequence in self._waiting], len(self._free))):
             sequence = self._waiting.popleft()
             # The lowest slots first: the fewer and closer they are, the less is copied a step.

@@ -11,6 +11,7 @@ engine, where they wait.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -105,22 +106,21 @@ class Gateway:
 
         Close the generator (`contextlib.aclosing`) to leave early: the slot is free within one step.
         """
-        loop = asyncio.get_running_loop()
-        live, visit = self._enter("generate", ref, call, loop.time())
+        live, visit = self._enter("generate", ref, call, time.monotonic())
         last = TextChunk(live.model, "")
         try:
             async with aclosing(live.task("generate").stream(request, call.deadline_at_s)) as chunks:
                 async for chunk in chunks:
-                    self._accounts.streamed(visit, loop.time(), chunk.tokens)
+                    self._accounts.streamed(visit, time.monotonic(), chunk.tokens)
                     last = chunk
                     yield chunk
         except BaseException as error:
-            seen = self._accounts.failed(visit, loop.time(), error)
+            seen = self._accounts.failed(visit, time.monotonic(), error)
             if seen is error:
                 raise
             raise seen from error
         else:
-            self._accounts.answered(visit, loop.time(), last.timing, last)
+            self._accounts.answered(visit, time.monotonic(), last.timing, last)
         finally:
             self._leave(live)
 
@@ -179,17 +179,16 @@ class Gateway:
             await self._empty.wait()
 
     async def _answer(self, word: Word, ref: ModelRef, request: object, call: Call) -> Any:
-        loop = asyncio.get_running_loop()
-        live, visit = self._enter(word, ref, call, loop.time())
+        live, visit = self._enter(word, ref, call, time.monotonic())
         try:
             answer = await live.task(word).run(request, call.deadline_at_s)
         except BaseException as error:
-            seen = self._accounts.failed(visit, loop.time(), error)
+            seen = self._accounts.failed(visit, time.monotonic(), error)
             if seen is error:
                 raise
             raise seen from error
         else:
-            self._accounts.answered(visit, loop.time(), answer.timing, answer)
+            self._accounts.answered(visit, time.monotonic(), answer.timing, answer)
             return answer
         finally:
             self._leave(live)

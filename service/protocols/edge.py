@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
@@ -48,7 +49,7 @@ class Edge:
         headers = dict(scope["headers"])
         request_id = http.request_id(headers)
         try:
-            call = http.call(headers, self._limits, request_id, asyncio.get_running_loop().time())
+            call = http.call(headers, self._limits, request_id, time.monotonic())
             http.check_body_headers(headers, self._limits)
         except ServiceError as error:
             await _refuse(receive, send, error, request_id)

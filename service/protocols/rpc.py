@@ -6,9 +6,9 @@ what messages mean.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def call(metadata: Mapping[str, str | bytes], remaining_s: float | None, limits:
     known = isinstance(given, str) and _REQUEST_ID.fullmatch(given) is not None
     request_id = str(given) if known else http.new_request_id()
     allowed_s = limits.default_timeout_s if remaining_s is None else min(remaining_s, limits.max_timeout_s)
-    return Call(request_id, "grpc", asyncio.get_running_loop().time() + allowed_s)
+    return Call(request_id, "grpc", time.monotonic() + allowed_s)
 
 
 def error_metadata(error: ServiceError, request_id: str) -> tuple[tuple[str, str], ...]:
@@ -112,7 +112,7 @@ def _call_of(context: Context, limits: WireLimits) -> Call:
 
 
 def _check_deadline(call: Call) -> None:
-    if call.deadline_at_s <= asyncio.get_running_loop().time():
+    if call.deadline_at_s <= time.monotonic():
         raise TimedOut("the deadline had passed when the request came", field="grpc-timeout")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,8 +127,7 @@ class Reloader:
         self._metrics.forget(model)
 
     async def _load(self, model: ModelId, fingerprint: Fingerprint) -> None:
-        loop = asyncio.get_running_loop()
-        started_at_s = loop.time()
+        started_at_s = time.monotonic()
         try:
             loaded = await self._loader.load(model, self._store.directory(model))
         except LoadError as error:
@@ -140,7 +140,7 @@ class Reloader:
         self._failed.pop(model, None)
         self._live[model] = fingerprint
         replaced = self._registry.publish(LiveVersion(loaded))
-        duration_s = loop.time() - started_at_s
+        duration_s = time.monotonic() - started_at_s
         parity = [(name, each.max_relative) for name, each in loaded.manifest.parity.items()]
         self._metrics.state(model, "available")
         self._metrics.loaded(model, duration_s, parity)

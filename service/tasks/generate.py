@@ -5,7 +5,7 @@ Knows limits, stop strings and counts. Knows nothing of slots, steps or graphs.
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -84,7 +84,7 @@ class Generate:
         prompt = self._prompt(request.prompt)
         limit = min(request.max_tokens, self._task.max_new_tokens)
         writer = _Writer(self._tokenizer, request.stop, self._task.end_id)
-        started_at_s = asyncio.get_running_loop().time()
+        started_at_s = time.monotonic()
         made = told = 0
         reason: FinishReason | None = None
         text, queue_s = "", 0.0
@@ -99,7 +99,7 @@ class Generate:
                     yield TextChunk(self._model, text, tokens=made - told)
                     told = made
         assert reason is not None, "a token stream ends with a reason"
-        run_s = asyncio.get_running_loop().time() - started_at_s - queue_s
+        run_s = time.monotonic() - started_at_s - queue_s
         yield TextChunk(
             self._model, text, made - told, reason, len(prompt), made, Timing(queue_s, max(run_s, 0.0))
         )

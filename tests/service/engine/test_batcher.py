@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 
 import numpy as np
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,16 @@ async def test_the_answer_tells_how_it_came_about(session: FakeSession) -> None:
     answers = await asyncio.gather(*(batcher.run(column(1), (), in_s(9)) for _ in range(3)))
     assert {(answer.timing.batch_rows, answer.timing.reason) for answer in answers} == {(3, "full")}
     assert set(answers[0].outputs) == {"double", "square"}
+
+
+def test_waiting_is_measured_finer_than_the_loop_counts() -> None:
+    """uvloop's clock stands still for a millisecond; a wait is never nothing."""
+
+    async def wait() -> float:
+        batcher = Batcher(FakeSession(compute), SIGNATURE, BatchLimits())
+        return (await batcher.run(column(1), (), in_s(9))).timing.queue_s
+
+    assert uvloop.run(wait()) > 0.0
 
 
 async def test_each_run_is_recorded_once(session: FakeSession) -> None:
