@@ -107,7 +107,7 @@ async def test_the_answer_tells_how_it_came_about(session: FakeSession) -> None:
 
 
 def test_waiting_is_measured_finer_than_the_loop_counts() -> None:
-    """uvloop's clock stands still for a millisecond; a wait is never nothing."""
+    """The clock of uvloop stands still for a millisecond; a wait is never nothing."""
 
     async def wait() -> float:
         batcher = Batcher(FakeSession(compute), SIGNATURE, BatchLimits())
