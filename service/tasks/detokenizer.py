@@ -27,8 +27,6 @@ class Detokenizer:
 
     def push(self, token: int) -> str:
         """Take a token and return the text that is now certain."""
-        if self._tokenizer.special(token):
-            return ""
         self._window.append(token)
         text = self._tokenizer.decode(self._window)
         certain = len(text.rstrip(REPLACEMENT))

@@ -33,9 +33,6 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special ones left out."""
 
-    def special(self, token: int) -> bool:
-        """Whether `token` stands for no text."""
-
     def longest(self, tokens: int) -> int:
         """Return how many characters a text of `tokens` tokens may have at most."""
 
@@ -70,10 +67,6 @@ class CharacterTokenizer:
         """Return one character for each id."""
         return "".join(self._characters[token] for token in ids)
 
-    def special(self, token: int) -> bool:  # noqa: ARG002  # the same for every token
-        """Every token is a character."""
-        return False
-
     def longest(self, tokens: int) -> int:
         """Return `tokens`."""
         return tokens
@@ -86,9 +79,6 @@ class SubwordTokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._special = frozenset(
-            token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special
-        )
 
     @property
     def size(self) -> int:
@@ -107,10 +97,6 @@ class SubwordTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special ones left out."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
-
-    def special(self, token: int) -> bool:
-        """Whether `token` is a special one: start, end, padding, unknown."""
-        return token in self._special
 
     def longest(self, tokens: int) -> int:
         """Return a generous number of characters."""

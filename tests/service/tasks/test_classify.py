@@ -66,6 +66,17 @@ async def test_equal_probabilities_keep_the_models_order_and_top_k_ends_at_the_l
     assert answer.labels == (LabelScore("left", 0.5), LabelScore("dark", 0.25), LabelScore("right", 0.25))
 
 
+async def test_many_equal_probabilities_keep_the_models_order(tmp_path: Path) -> None:
+    directory = bundles.write_classifier(tmp_path)
+    manifest = bundle.read(directory)
+    labels = tuple(f"label {index}" for index in range(100))
+    manifest = manifest.model_copy(update={"task": manifest.task.model_copy(update={"labels": labels})})
+    runner = FakeRunner(manifest.default, fixed(*[0.01] * 100))
+    task = build_task(manifest, {"classify": runner}, None, directory)
+    answer = await task.run(ClassifyRequest(pixels=[[0] * 4] * 4, top_k=100), NEVER_S)
+    assert tuple(each.label for each in answer.labels) == labels
+
+
 async def test_a_probability_that_is_no_number_is_our_fault(tmp_path: Path) -> None:
     task, _ = shapes(tmp_path, fixed(0.5, np.nan, 0.5))
     with pytest.raises(Internal):

@@ -72,6 +72,11 @@ def test_a_special_token_in_the_middle_leaves_the_space_after_it() -> None:
     assert pieces(SPACES, [2, 0, 3]) == ["the", "", " cat", ""]
 
 
+def test_a_long_run_of_special_tokens_leaves_the_space_after_it_too() -> None:
+    ids = [2, 3] * 20 + [0] * 12
+    assert "".join(pieces(SPACES, [*ids, 3, 4])) == SPACES.decode(ids) + " cats"
+
+
 def test_a_vocabulary_with_the_replacement_character_gives_it_out() -> None:
     tokenizer = CharacterTokenizer(REPLACEMENT + "ab")
     assert "".join(pieces(tokenizer, [1, 0, 0, 2, 0])) == f"a{REPLACEMENT * 2}b{REPLACEMENT}"

@@ -88,6 +88,12 @@ async def test_what_only_began_like_a_stop_string_is_told_in_the_end(tmp_path: P
     assert (answer.text, answer.finish_reason) == ("one tw", "length")
 
 
+async def test_what_may_be_half_a_character_is_told_in_the_end(tmp_path: Path) -> None:
+    task = letters(tmp_path, FakeGenerator(next_token=lambda _: 0), alphabet="\ufffdx")
+    answer = await task.run(GenerateRequest("x", max_tokens=3), NEVER_S)
+    assert answer.text == "\ufffd" * 3
+
+
 async def test_closing_the_stream_closes_the_token_generator(tmp_path: Path) -> None:
     generator = greedy()
     async with aclosing(letters(tmp_path, generator).stream(GenerateRequest("hello"), NEVER_S)) as chunks:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis.extra import numpy as numpy_strategies
 
 from service import bundle
@@ -110,6 +110,7 @@ def test_a_version_whose_signature_nothing_runs_is_not_built(
         build_task(manifest, {}, None, tmp_path)
 
 
+@example(np.array([[np.inf, np.inf, 1], [np.nan, 0, 2], [3e38, 3e38, 3e38]], np.float32))
 @given(numpy_strategies.arrays(np.float32, numpy_strategies.array_shapes(min_dims=2, max_dims=2)))
 def test_shares_add_up_to_one_or_are_all_zero(contributions: Array) -> None:
     shares = shares_of(contributions)
