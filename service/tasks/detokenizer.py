@@ -50,7 +50,7 @@ class Detokenizer:
         for count in range(1, _CONTEXT + 1):
             kept = self._window[-count:]
             text = self._tokenizer.decode(kept)
-            if text and REPLACEMENT not in text:
+            if REPLACEMENT not in text:
                 self._window = kept
                 self._sent = len(text)
                 return

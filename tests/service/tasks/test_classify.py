@@ -71,10 +71,10 @@ async def test_many_equal_probabilities_keep_the_models_order(tmp_path: Path) ->
     manifest = bundle.read(directory)
     labels = tuple(f"label {index}" for index in range(100))
     manifest = manifest.model_copy(update={"task": manifest.task.model_copy(update={"labels": labels})})
-    runner = FakeRunner(manifest.default, fixed(*[0.01] * 100))
+    runner = FakeRunner(manifest.default, fixed(*[0.01, 0.02] * 50))
     task = build_task(manifest, {"classify": runner}, None, directory)
     answer = await task.run(ClassifyRequest(pixels=[[0] * 4] * 4, top_k=100), NEVER_S)
-    assert tuple(each.label for each in answer.labels) == labels
+    assert tuple(each.label for each in answer.labels) == labels[1::2] + labels[::2]
 
 
 async def test_a_probability_that_is_no_number_is_our_fault(tmp_path: Path) -> None:
