@@ -25,7 +25,8 @@ Direct = Callable[[bytes, Call], Awaitable[tuple[bytes, Timing]]]
 """A POST route without a router: from a JSON body to a JSON body."""
 
 LINGER_S = 1.0
-"""How long a refused body is still read, so that the caller sees the answer and not a reset connection."""
+LINGER_BYTES = 16 * 2**20
+"""How long, and how much of, a refused body is still read: its sender should see the answer, not a reset."""
 
 _log = logging.getLogger(__name__)
 
@@ -170,7 +171,9 @@ async def _refuse(receive: Receive, send: Send, error: ServiceError, request_id:
 
 
 async def _discard(receive: Receive) -> None:
-    while True:
+    left = LINGER_BYTES
+    while left > 0:
         message = await receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             return
+        left -= len(message.get("body", b""))
