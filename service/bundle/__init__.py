@@ -1,0 +1,82 @@
+"""The on-disk contract between export and the gateway: one model version in one directory.
+
+Knows the names and shapes of what lies there, and nothing of sessions, requests or training.
+
+A version directory holds `manifest.json`, `model.onnx` (the default signature), `<signature>.onnx` (the
+others), the SavedModel for other servers, `assets.extra/` and `report/`. `Manifest` is the typed form of
+`manifest.json`; `read` loads it and `verify_files` compares what lies on disk with what it promises.
+"""
+
+from service.bundle.files import (
+    ASSETS,
+    DEFAULT_GRAPH,
+    MANIFEST,
+    REPORT,
+    BundleError,
+    File,
+    describe_files,
+    sha256,
+    verify_files,
+)
+from service.bundle.manifest import (
+    Batching,
+    Golden,
+    Manifest,
+    Parity,
+    Provenance,
+    read,
+)
+from service.bundle.signatures import (
+    DType,
+    Kind,
+    Signature,
+    StateEntry,
+    StepGraph,
+    Tensor,
+)
+from service.bundle.tasks import (
+    Classify,
+    FeatureInput,
+    Generate,
+    ImageInput,
+    Predict,
+    Score,
+    Task,
+    TextInput,
+    Tokenizer,
+    Translate,
+)
+
+__all__ = [
+    "ASSETS",
+    "DEFAULT_GRAPH",
+    "MANIFEST",
+    "REPORT",
+    "Batching",
+    "BundleError",
+    "Classify",
+    "DType",
+    "FeatureInput",
+    "File",
+    "Generate",
+    "Golden",
+    "ImageInput",
+    "Kind",
+    "Manifest",
+    "Parity",
+    "Predict",
+    "Provenance",
+    "Score",
+    "Signature",
+    "StateEntry",
+    "StepGraph",
+    "Task",
+    "Tensor",
+    "TextInput",
+    "Tokenizer",
+    "Translate",
+    "describe_files",
+    "read",
+    "sha256",
+    "verify_files",
+]

@@ -1,0 +1,122 @@
+"""What a bundle's graphs are for: each word with what it needs to know beyond signatures.
+
+Knows words, inputs and limits. Knows nothing of files or manifests.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.bundle.signatures import Frozen, StepGraph
+
+
+class Tokenizer(Frozen):
+    """How text becomes token ids: `characters` is a JSON list of characters whose index is the id
+    (a character outside it becomes `unknown_id`); `tokenizers` is a Hugging Face `tokenizer.json`.
+    """
+
+    kind: Literal["characters", "tokenizers"]
+    file: str
+    unknown_id: int | None = None
+
+
+class ImageInput(Frozen):
+    """Pixels as the model takes them: resized to `height` by `width`, `channels` 1 (grey) or 3 (RGB),
+    multiplied by `scale` (so that 255 becomes 1.0 with 1/255).
+    """
+
+    kind: Literal["image"] = "image"
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    scale: float
+
+
+class FeatureInput(Frozen):
+    """A row of numbers, one for each of `names`."""
+
+    kind: Literal["features"] = "features"
+    names: tuple[str, ...]
+
+
+class TextInput(Frozen):
+    """A text as token ids, cut at `max_tokens`."""
+
+    kind: Literal["text"] = "text"
+    tokenizer: Tokenizer
+    max_tokens: int
+
+
+class Classify(Frozen):
+    """One input tensor in, a probability for each label out."""
+
+    word: Literal["classify"] = "classify"
+    signature: str
+    input: str
+    probabilities: str
+    labels: tuple[str, ...]
+    accepts: Annotated[ImageInput | FeatureInput | TextInput, Field(discriminator="kind")]
+
+
+class Generate(Frozen):
+    """A prompt in, its continuation out, one token a step."""
+
+    word: Literal["generate"] = "generate"
+    step: StepGraph
+    tokenizer: Tokenizer
+    vocabulary_size: int
+    start_id: int | None = None
+    end_id: int | None = None
+    max_prompt_tokens: int
+    max_new_tokens: int
+
+
+class Translate(Frozen):
+    """A sentence in, a sentence out: the encoder runs once, the step graph for each token.
+
+    `source` is the encoder's token input. The source ends with `end_id`; the target starts with
+    `start_id` and ends at `end_id`. At most `max_new_tokens` steps are made.
+    """
+
+    word: Literal["translate"] = "translate"
+    encode: str
+    source: str
+    step: StepGraph
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    source_language: str
+    target_language: str
+    vocabulary_size: int
+    start_id: int
+    end_id: int
+    pad_id: int
+    max_source_tokens: int
+    max_new_tokens: int
+
+
+class Score(Frozen):
+    """Rows of named features in, an anomaly score, a verdict and each feature's share out.
+
+    `score` [batch] float, `is_anomaly` [batch] bool, `threshold` [] or [batch] float and `contributions`
+    [batch, features] float are outputs of the signature.
+    """
+
+    word: Literal["score"] = "score"
+    signature: str
+    input: str
+    features: tuple[str, ...]
+    score: str
+    is_anomaly: str
+    threshold: str
+    contributions: str
+
+
+class Predict(Frozen):
+    """Named tensors in, named tensors out, through any signature."""
+
+    word: Literal["predict"] = "predict"
+
+
+Task = Annotated[Classify | Generate | Translate | Score | Predict, Field(discriminator="word")]
