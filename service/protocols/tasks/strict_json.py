@@ -6,6 +6,7 @@ Knows bytes and plain values, and nothing of what they mean.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -69,7 +70,15 @@ def _refuse_duplicates(body: bytes) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = _first_duplicate(name for name, _ in pairs)
         raise Invalid(f"the key '{twice}' is there twice", field=twice)
     return found
+
+
+def _first_duplicate(names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("fewer keys than pairs have one twice")

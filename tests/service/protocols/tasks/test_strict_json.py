@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,11 @@ def test_a_duplicate_key_is_refused_and_named(body: bytes) -> None:
     with pytest.raises(Invalid, match="twice") as caught:
         loads(body)
     assert caught.value.field == "a"
+
+
+def test_a_duplicate_among_very_many_keys_is_found_at_once() -> None:
+    keys = ", ".join(f'"{key}": 0' for key in range(50_000))
+    started_s = time.process_time()
+    with pytest.raises(Invalid, match="'49999' is there twice"):
+        loads(f'{{"inputs": {{{keys}, "49999": 0}}}}'.encode())
+    assert time.process_time() - started_s < 2
