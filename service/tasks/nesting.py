@@ -5,10 +5,12 @@ Only used to explain what is wrong, so that the way to an array stays free of lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import chain, compress, count
 from typing import Any
 
 MAX_DEPTH = 32
+_LISTS = frozenset({list, tuple})
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
@@ -22,34 +24,42 @@ def shape_of(value: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def unevenness(value: Any, shape: tuple[int, ...], at: str = "") -> str | None:
-    """Say where nested lists first depart from `shape`, or return None if they nowhere do."""
-    if not isinstance(value, list | tuple):
-        return f"{at} is {kind_of(value)}, expected a list of {shape[0]}" if shape else None
-    if not shape:
-        return f"{at} is a list, expected an element"
-    if len(value) != shape[0]:
-        return f"{at} has {len(value)} elements, expected {shape[0]}"
-    inner = shape[1:]
-    for position, part in enumerate(value):
-        found = unevenness(part, inner, f"{at}[{position}]")
-        if found is not None:
-            return found
-    return None
+def unevenness(value: Any, shape: tuple[int, ...]) -> str | None:
+    """Say where nested lists depart from `shape`, outer levels first, or return None if they nowhere do."""
+    level = [value]
+    for depth, size in enumerate(shape):
+        wrong = _first(map(_LISTS.__contains__, map(type, level)), False)
+        if wrong is not None:
+            return f"{_place(wrong, shape[:depth])} is {kind_of(level[wrong])}, expected a list of {size}"
+        wrong = _first(map(size.__eq__, map(len, level)), False)
+        if wrong is not None:
+            return f"{_place(wrong, shape[:depth])} has {len(level[wrong])} elements, expected {size}"
+        level = list(chain.from_iterable(level))
+    wrong = _first(map(_LISTS.__contains__, map(type, level)), True)
+    return None if wrong is None else f"{_place(wrong, shape)} is a list, expected an element"
 
 
-def elements(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every element with its position, written `[0][2]`."""
-    if isinstance(value, list | tuple):
-        for position, part in enumerate(value):
-            yield from elements(part, f"{at}[{position}]")
-    else:
-        yield at, value
+def first_element(value: Any, shape: tuple[int, ...], wrong: Callable[[Any], bool]) -> tuple[str, Any] | None:
+    """Return position, written `[0][2]`, and value of the first element of even lists that is `wrong`."""
+    leaves = [value]
+    for _ in shape:
+        leaves = list(chain.from_iterable(leaves))
+    at = _first(map(wrong, leaves), True)
+    return None if at is None else (_place(at, shape), leaves[at])
 
 
-def first_element(value: Any, wrong: Callable[[Any], bool]) -> tuple[str, Any] | None:
-    """Return position and value of the first element that is `wrong`, or None."""
-    return next(((at, element) for at, element in elements(value) if wrong(element)), None)
+def _first(flags: Iterable[bool], flag: bool) -> int | None:
+    """Return where `flag` first is; millions of elements are looked at without a loop of our own."""
+    return next(compress(count(), map(flag.__eq__, flags)), None)
+
+
+def _place(index: int, shape: tuple[int, ...]) -> str:
+    """Return the position of element `index` of even lists of `shape`."""
+    parts = []
+    for size in reversed(shape):
+        index, part = divmod(index, size)
+        parts.append(f"[{part}]")
+    return "".join(reversed(parts))
 
 
 def kind_of(value: Any) -> str:

@@ -49,6 +49,7 @@ class TensorCoercion:
         self._dtype = np.dtype(object) if tensor.dtype == "string" else np.dtype(tensor.dtype)
         self._kind = self._dtype.kind
         self._types = _ELEMENTS[self._kind]
+        self._surely_fits = float(np.finfo(self._dtype).max) / 2 if self._kind == "f" else 0.0
         self._levels = range(self._rank - 1)
         self._finite = tensor.range is not None
         self._range = tensor.range if self._kind in "iu" else None
@@ -175,23 +176,26 @@ class TensorCoercion:
         uneven = nesting.unevenness(value, shape)
         if uneven is not None:
             self._refuse(f"uneven list: {uneven}")
-        wrong = nesting.first_element(value, lambda element: type(element) not in self._types)
+        wrong = nesting.first_element(value, shape, lambda element: type(element) not in self._types)
         if wrong is not None:
             self._refuse(f"expected {self._name}, got {nesting.kind_of(wrong[1])} at {wrong[0]}")
-        wrong = nesting.first_element(value, self._does_not_fit)
+        wrong = nesting.first_element(value, shape, self._does_not_fit)
         if wrong is not None:
             self._refuse(f"{_show(wrong[1])} at {wrong[0]} does not fit {self._name}")
         self._refuse(f"expected nested lists of {self._name}")
 
     def _does_not_fit(self, element: Any) -> bool:
         if self._kind == "f":
+            # Nearly all fit by far: only those at the limit need to be converted to know.
+            if -self._surely_fits <= element <= self._surely_fits:
+                return False
             try:
                 with np.errstate(all="ignore"):
                     return not math.isfinite(np.array(element, self._dtype).item())
             except OverflowError:
                 return True
         if self._kind in "iu":
-            bounds = np.iinfo(self._name)
+            bounds = np.iinfo(self._dtype)
             return not bounds.min <= element <= bounds.max
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,22 @@ def test_nesting_beyond_all_reason_is_refused_without_climbing_down() -> None:
         deep = [deep]
     assert "expected shape [-1, -1], got [1, 1," in refusal(coercion("float32", "batch", "size"), deep)
     assert "uneven" in refusal(coercion("float32", "batch", "size"), [[1.0], [deep]])
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ([1.0, "a"], "expected float32, got a string at [299999][1]"),
+        ([1.0, 1e300], "1e+300 at [299999][1] does not fit float32"),
+        ([1.0, [2.0]], "[299999][1] is a list, expected an element"),
+        ([1.0], "[299999] has 1 elements, expected 2"),
+    ],
+)
+def test_one_wrong_element_among_very_many_is_named_at_once(last: list[Any], said: str) -> None:
+    value: list[Any] = [[1.0, 2.0] for _ in range(299_999)] + [last]
+    started_s = time.process_time()
+    assert said in refusal(coercion("float32", "batch", "size"), value)
+    assert time.process_time() - started_s < 0.5
 
 
 @given(st.data(), st.sampled_from(NUMERIC))
