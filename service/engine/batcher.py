@@ -134,10 +134,16 @@ class Batcher:
             raise _unloaded()
         if deadline_at_s <= now_s:
             raise TimedOut("the deadline has passed")
-        limits = self._limits
-        full = len(self._queue) >= limits.max_queued
-        if full or self._queued_bytes + request.bytes > limits.max_queued_bytes:
+        if self._full(request):
+            self._forget_the_gone()  # whoever has left takes no place
+        if self._full(request):
             raise Overloaded("the model's queue is full", retry_after_s=RETRY_AFTER_S)
+
+    def _full(self, request: Request) -> bool:
+        limits = self._limits
+        if len(self._queue) >= limits.max_queued:
+            return True
+        return self._queued_bytes + request.bytes > limits.max_queued_bytes
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         # Not at once: what the loop has already received gets the chance to join the same batch.
@@ -149,8 +155,11 @@ class Batcher:
         self._scheduled = False
         if self._running or self._closed:
             return
+        now_s = time.monotonic()
+        if self._earliest_s <= now_s:
+            self._time_out(now_s)  # the alarm may ring late, if the loop was held up
         self._forget_the_gone()
-        decision = plan(self._queue, time.monotonic(), self._limits)
+        decision = plan(self._queue, now_s, self._limits)
         if self._delay is not None:
             self._delay.cancel()
             self._delay = None

@@ -28,7 +28,7 @@ class Sampler:
         if sampling.temperature == 0.0 or sampling.top_k == 1:
             return best
         scaled = (logits.astype(np.float64) - float(logits[best])) / sampling.temperature
-        candidates = _top_k(scaled, sampling.top_k)
+        candidates = _top_k(logits, sampling.top_k)
         weights = np.exp(scaled[candidates])
         candidates, weights = _top_p(candidates, weights, sampling.top_p)
         cumulative = np.cumsum(weights)
@@ -44,9 +44,9 @@ def log_normalisers(logits: Array) -> Array:
     return result
 
 
-def _top_k(scaled: Array, top_k: int) -> Array:
+def _top_k(logits: Array, top_k: int) -> Array:
     """Return the ids of the `top_k` largest, largest first; ties go to the lower id."""
-    order = np.argsort(-scaled, kind="stable")
+    order = np.argsort(-logits, kind="stable")
     return order[:top_k] if top_k else order
 
 
