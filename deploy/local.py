@@ -7,11 +7,12 @@ training resumes, and a version that is not whole was never published.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -60,19 +61,28 @@ def main(
     gateway = subprocess.Popen(  # noqa: S603  # our own
         [sys.executable, "-m", "service", *context.args],
         start_new_session=True,
-        stdout=subprocess.DEVNULL,  # one line of JSON for programs; its log goes to standard error
+        stdout=subprocess.PIPE,  # one line with its ports; its log goes to standard error
     )
     try:
-        _announce(settings, console)
-        if missing(settings.models):
-            _make_missing(settings.models, profile, runs, console, gateway)
-            if gateway.poll() is None:
-                _announce(settings, console)
+        if ports := _listening(gateway):
+            _announce(settings, ports, console)
+            if missing(settings.models):
+                _make_missing(settings.models, profile, runs, console, gateway)
+                if gateway.poll() is None:
+                    _announce(settings, ports, console)
         code = gateway.wait()
     except KeyboardInterrupt:
         gateway.terminate()
         code = gateway.wait()
     raise typer.Exit(code)
+
+
+def _listening(gateway: subprocess.Popen[bytes]) -> dict[str, int] | None:
+    """Return the gateway's ports as soon as it listens, or None if it could not start."""
+    assert gateway.stdout is not None
+    line = gateway.stdout.readline()
+    ports: dict[str, int] | None = json.loads(line) if line else None
+    return ports
 
 
 def missing(models: Path) -> list[str]:
@@ -119,13 +129,13 @@ def _be_nice() -> None:
     os.nice(10)
 
 
-def _announce(settings: Settings, console: Console) -> None:
+def _announce(settings: Settings, ports: Mapping[str, int], console: Console) -> None:
     """Print the addresses, and a call for a model that is there."""
-    rest = f"http://{settings.http.host}:{settings.http.port}"
-    lines: Sequence[str] = (
+    rest = f"http://{settings.http.host}:{ports['http_port']}"
+    lines = (
         f"REST        {rest}   (documentation: {rest}/docs)",
-        f"gRPC        {settings.grpc.host}:{settings.grpc.port}",
-        f"operations  http://{settings.operations.host}:{settings.operations.port}/metrics, /readyz",
+        f"gRPC        {settings.grpc.host}:{ports['grpc_port']}",
+        f"operations  http://{settings.operations.host}:{ports['operations_port']}/metrics, /readyz",
     )
     absent = missing(settings.models)
     calls = [

@@ -1,5 +1,8 @@
 """What `make serve` finds missing, and what it takes from earlier runs."""
 
+import socket
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,3 +61,25 @@ def test_a_broken_run_is_passed_over(tmp_path: Path, broken: str) -> None:
     directory.mkdir(parents=True)
     (directory / "run.json").write_text(broken)
     assert finished_run(tmp_path, "digits-cnn", "quick") is None
+
+
+def test_a_port_that_is_taken_ends_the_start_before_anything_is_trained(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "deploy.local", "--models", str(tmp_path / "models")]
+        command += ["--runs", str(tmp_path / "runs"), "--http-port", port, "--operations-port", "0"]
+        done = subprocess.run(
+            [*command, "--grpc-port", "0"], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert f"http.port: cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_misspelt_flag_starts_nothing() -> None:
+    command = [sys.executable, "-m", "deploy.local", "--http-prot", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "--http-port" in done.stderr
