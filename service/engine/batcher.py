@@ -155,11 +155,11 @@ class Batcher:
         self._scheduled = False
         if self._running or self._closed:
             return
-        now_s = time.monotonic()
-        if self._earliest_s <= now_s:
-            self._time_out(now_s)  # the alarm may ring late, if the loop was held up
+        if self._alarm is not None and self._alarm.when() <= time.monotonic():
+            self._alarm.cancel()
+            self._expire(loop)  # the loop was held up: the alarm is due, and would ring behind this
         self._forget_the_gone()
-        decision = plan(self._queue, now_s, self._limits)
+        decision = plan(self._queue, time.monotonic(), self._limits)
         if self._delay is not None:
             self._delay.cancel()
             self._delay = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Sequence
 
 import numpy as np
@@ -220,6 +221,19 @@ async def test_a_deadline_that_passes_in_the_queue_never_reaches_the_session(bus
     assert busy.batch_sizes == [1]
 
 
+async def test_a_deadline_that_passes_while_the_loop_is_held_up_never_reaches_the_session(
+    session: FakeSession,
+) -> None:
+    batcher = Batcher(session, SIGNATURE, BatchLimits())
+    late = asyncio.create_task(ask(batcher, 1, timeout_s=0.005))
+    staying = asyncio.create_task(ask(batcher, 2))
+    asyncio.get_running_loop().call_soon(time.sleep, 0.02)
+    answer, other = await outcomes([late, staying])
+    assert isinstance(answer, TimedOut)
+    assert other == [4]
+    assert session.batch_sizes == [1]
+
+
 async def test_a_caller_whose_run_takes_too_long_is_told_in_time(busy: FakeSession) -> None:
     batcher = Batcher(busy, SIGNATURE, BatchLimits())
     with pytest.raises(TimedOut):
@@ -243,6 +257,22 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(
     busy.gate.set()
     assert await outcomes([first, *waiting]) == [[2], [4], [6]]
     assert await ask(batcher, 5) == [10]
+
+
+@pytest.mark.parametrize("limits", [BatchLimits(max_queued=2), BatchLimits(max_queued_bytes=8)])
+async def test_those_who_left_take_no_place_in_a_full_queue(busy: FakeSession, limits: BatchLimits) -> None:
+    batcher = Batcher(busy, SIGNATURE, limits)
+    first = asyncio.create_task(ask(batcher, 1))
+    await started(busy)
+    leaving = [asyncio.create_task(ask(batcher, value)) for value in (2, 3)]
+    await queued(batcher, 2)
+    for each in leaving:
+        each.cancel()
+    await asyncio.wait(leaving)
+    staying = asyncio.create_task(ask(batcher, 4))
+    await asyncio.sleep(0)
+    busy.gate.set()
+    assert await outcomes([first, staying]) == [[2], [8]]
 
 
 async def test_closing_answers_those_who_wait_and_those_in_the_run(busy: FakeSession) -> None:
