@@ -49,7 +49,7 @@ class TensorCoercion:
         self._dtype = np.dtype(object) if tensor.dtype == "string" else np.dtype(tensor.dtype)
         self._kind = self._dtype.kind
         self._types = _ELEMENTS[self._kind]
-        self._surely_fits = float(np.finfo(self._dtype).max) / 2 if self._kind == "f" else 0.0
+        self._surely_fits = float(np.finfo(self._name).max) / 2 if self._kind == "f" else 0.0
         self._levels = range(self._rank - 1)
         self._finite = tensor.range is not None
         self._range = tensor.range if self._kind in "iu" else None
@@ -195,7 +195,7 @@ class TensorCoercion:
             except OverflowError:
                 return True
         if self._kind in "iu":
-            bounds = np.iinfo(self._dtype)
+            bounds = np.iinfo(self._name)
             return not bounds.min <= element <= bounds.max
         return False
 

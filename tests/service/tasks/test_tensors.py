@@ -161,17 +161,17 @@ def test_nesting_beyond_all_reason_is_refused_without_climbing_down() -> None:
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        ([1.0, "a"], "expected float32, got a string at [299999][1]"),
-        ([1.0, 1e300], "1e+300 at [299999][1] does not fit float32"),
-        ([1.0, [2.0]], "[299999][1] is a list, expected an element"),
-        ([1.0], "[299999] has 1 elements, expected 2"),
+        (["a"], "expected float32, got a string at [1000][999]"),
+        ([1e300], "1e+300 at [1000][999] does not fit float32"),
+        ([[2.0]], "[1000][999] is a list, expected an element"),
+        ([], "[1000] has 999 elements, expected 1000"),
     ],
 )
 def test_one_wrong_element_among_very_many_is_named_at_once(last: list[Any], said: str) -> None:
-    value: list[Any] = [[1.0, 2.0] for _ in range(299_999)] + [last]
+    value: list[Any] = [[1.0] * 1000] * 1000 + [[*[1.0] * 999, *last]]
     started_s = time.process_time()
     assert said in refusal(coercion("float32", "batch", "size"), value)
-    assert time.process_time() - started_s < 0.5
+    assert time.process_time() - started_s < 2
 
 
 @given(st.data(), st.sampled_from(NUMERIC))
