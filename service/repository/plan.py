@@ -6,8 +6,8 @@ Pure functions. Knows versions and fingerprints; knows nothing of time, threads 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Hashable, Mapping
+from dataclasses import dataclass, field
 
 from service.config import Repository
 from service.domain import ModelId
@@ -22,12 +22,16 @@ Labels = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is on disk, what is live and what failed to load, each with the fingerprint it had then."""
+    """What is on disk, what is live and what failed to load, each with the fingerprint it had then.
+
+    `labels` is what labels point to, `in_force` what they mean until that is live (`labels_in_force`).
+    """
 
     disk: Mapping[ModelId, Fingerprint]
     live: Mapping[ModelId, Fingerprint]
     failed: Mapping[ModelId, Fingerprint]
     labels: Labels
+    in_force: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,25 @@ def plan(situation: Situation, rules: Repository) -> Plan:
     return Plan(_newest_first(load), tuple(sorted(unload, key=_by_name)), target)
 
 
+def labels_in_force(pointed: Labels, before: Labels, live: Container[ModelId]) -> Labels:
+    """Return what each label means now: what it points to, or, until that is live, what it meant `before`.
+
+    So moving a label loses no request, and a bad version does not take it from a good one.
+    """
+    return {
+        name: {
+            label: _in_force(name, number, before.get(name, {}).get(label, number), live)
+            for label, number in labels.items()
+        }
+        for name, labels in pointed.items()
+    }
+
+
+def _in_force(name: str, pointed: int, before: int, live: Container[ModelId]) -> int:
+    waits = ModelId(name, pointed) not in live and ModelId(name, before) in live
+    return before if waits else pointed
+
+
 def _targets(situation: Situation, rules: Repository) -> frozenset[ModelId]:
     versions: dict[str, set[int]] = defaultdict(set)
     bad: dict[str, set[int]] = defaultdict(set)
@@ -70,10 +93,16 @@ def _targets(situation: Situation, rules: Repository) -> frozenset[ModelId]:
     return frozenset(
         ModelId(name, number)
         for name, numbers in versions.items()
-        for number in wanted(
-            numbers, bad[name], rules.policy_of(name), situation.labels.get(name, {}).values()
-        )
+        for number in wanted(numbers, bad[name], rules.policy_of(name), _labelled(name, situation))
     )
+
+
+def _labelled(name: str, situation: Situation) -> set[int]:
+    return {
+        number
+        for labels in (situation.labels, situation.in_force)
+        for number in labels.get(name, {}).values()
+    }
 
 
 def _must_load(model: ModelId, situation: Situation) -> bool:

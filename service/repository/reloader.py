@@ -3,8 +3,8 @@
 The thin loop around `plan`. Knows when; knows nothing of how versions are found or loaded.
 
 Promises: a bad version never takes the place of a good one, and is not tried again until its files change; a
-new version answers before the old one stops; an old one is closed when its last request has been answered;
-nothing that goes wrong here ends the loop.
+new version answers before the old one stops, and before a label moves to it; an old one is closed when its last
+request has been answered; nothing that goes wrong here ends the loop.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from service.observability import logs
 from service.observability.metrics import Metrics
 from service.repository.errors import LoadError
 from service.repository.live import LiveVersion, Loader
-from service.repository.plan import Fingerprint, Plan, Situation, plan
+from service.repository.plan import Fingerprint, Labels, Plan, Situation, labels_in_force, plan
 from service.repository.registry import Registry
 from service.repository.store import Listing, Store, StoreError
 
@@ -42,6 +42,7 @@ class Reloader:
         self._log = logs.get("service.repository")
         self._live: dict[ModelId, Fingerprint] = {}
         self._failed: dict[ModelId, Fingerprint] = {}
+        self._in_force: Labels = {}
         self._listing = Listing({}, {})
         self._store_error = ""
         self._draining: set[asyncio.Task[None]] = set()
@@ -65,8 +66,9 @@ class Reloader:
         """
         listing = await self._look()
         labels = _labels(listing, self._settings)
-        self._registry.set_labels(labels)
-        situation = Situation(listing.versions, self._live, self._failed, labels)
+        self._in_force = labels_in_force(labels, self._in_force, self._live)
+        self._registry.set_labels(self._in_force)
+        situation = Situation(listing.versions, self._live, self._failed, labels, self._in_force)
         decision = plan(situation, self._settings)
         self._mark(listing, decision)
         for model in decision.unload:

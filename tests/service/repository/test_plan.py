@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.config import Policy, Repository
 from service.domain import ModelId
-from service.repository.plan import Plan, Situation, plan
+from service.repository.plan import Plan, Situation, labels_in_force, plan
 
 A1, A2, A3 = (ModelId("a", number) for number in (1, 2, 3))
 B1 = ModelId("b", 1)
@@ -23,7 +23,7 @@ LABELS = st.dictionaries(
 SETTINGS = st.sampled_from(["latest:1", "latest:2", "all", "specific:1,3"]).map(
     lambda text: Repository(policy=Policy.model_validate(text))
 )
-SITUATIONS = st.builds(Situation, disk=PRINTS, live=PRINTS, failed=PRINTS, labels=LABELS)
+SITUATIONS = st.builds(Situation, disk=PRINTS, live=PRINTS, failed=PRINTS, labels=LABELS, in_force=LABELS)
 
 
 def made(
@@ -107,7 +107,9 @@ def test_doing_what_the_plan_says_comes_to_rest(
 ) -> None:
     live, failed = dict(situation.live), dict(situation.failed)
     for _ in range(40):
-        decision = plan(Situation(situation.disk, live, failed, situation.labels), settings)
+        decision = plan(
+            Situation(situation.disk, live, failed, situation.labels, situation.in_force), settings
+        )
         if not decision.load and not decision.unload:
             break
         for model in decision.unload:
@@ -119,3 +121,26 @@ def test_doing_what_the_plan_says_comes_to_rest(
     good_targets = {model for model in decision.wanted if model not in bad}
     assert good_targets <= live.keys()
     assert live.keys() <= situation.disk.keys()
+
+
+def test_a_label_moves_when_the_version_it_points_to_is_live() -> None:
+    pointed, before = {"a": {"stable": 2}}, {"a": {"stable": 1}}
+    assert labels_in_force(pointed, before, {A1}) == before
+    assert labels_in_force(pointed, before, {A1, A2}) == pointed
+
+
+def test_a_label_that_means_nothing_live_points_where_it_is_told() -> None:
+    assert labels_in_force({"a": {"stable": 2}}, {"a": {"stable": 1}}, {A3}) == {"a": {"stable": 2}}
+    assert labels_in_force({"a": {"stable": 2}}, {}, {A1}) == {"a": {"stable": 2}}
+    assert labels_in_force({}, {"a": {"stable": 1}}, {A1}) == {}
+
+
+def test_the_version_that_a_label_still_means_stays() -> None:
+    situation = Situation(
+        disk={A1: 0, A2: 0, A3: 0},
+        live={A1: 0, A3: 0},
+        failed={A2: 0},
+        labels={"a": {"stable": 2}},
+        in_force={"a": {"stable": 1}},
+    )
+    assert plan(situation, LATEST).unload == ()

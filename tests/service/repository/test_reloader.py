@@ -9,6 +9,7 @@ import pytest
 from service.config import Policy, Repository
 from service.domain import ModelId, ModelRef
 from service.errors import NotFound
+from service.repository.errors import LoadError
 from tests.service.repository.house import House
 
 A1, A2 = ModelId("a", 1), ModelId("a", 2)
@@ -241,3 +242,29 @@ async def test_the_loop_outlives_what_it_cannot_explain() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_label_moves_to_a_new_version_without_a_gap() -> None:
+    house = House()
+    house.store.versions, house.store.labels = {A1: 0}, {"a": {"stable": 1}}
+    await house.settle()
+    house.loader.gate = asyncio.Event()
+    house.loader.asked.clear()
+    house.store.versions, house.store.labels = {A1: 0, A2: 0}, {"a": {"stable": 2}}
+    loading = asyncio.create_task(house.settle())
+    await house.loader.asked.wait()
+    assert house.registry.find(ModelRef("a", label="stable")).model == A1
+    house.loader.gate.set()
+    await loading
+    assert house.registry.find(ModelRef("a", label="stable")).model == A2
+    assert house.registry.get(A1) is None
+
+
+async def test_a_bad_version_does_not_take_a_label_from_a_good_one() -> None:
+    house = House()
+    house.store.versions, house.store.labels = {A1: 0}, {"a": {"stable": 1}}
+    await house.settle()
+    house.loader.bad = {A2: LoadError("broken")}
+    house.store.versions, house.store.labels = {A1: 0, A2: 0}, {"a": {"stable": 2}}
+    await house.settle()
+    assert house.registry.find(ModelRef("a", label="stable")).model == A1
