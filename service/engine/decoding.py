@@ -5,6 +5,7 @@ Pure: logits in, the next tokens and the parents of each row out. Knows nothing 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +63,9 @@ class SampledSequence:
         self._end_id = end_id
 
     def advance(self, scores: RowScores) -> Advance:
-        """Choose one token."""
+        """Choose one token; raises ArithmeticError if the logits are not numbers."""
+        if not math.isfinite(scores.log_normaliser[0]):
+            raise ArithmeticError("the model gave logits that are not numbers")
         token = self._sampler.choose(scores.logits[0], int(scores.best[0]))
         self._left -= 1
         reason: FinishReason | None = None
@@ -93,10 +96,12 @@ class BeamSearch:
         self._finished: list[Hypothesis] = []
 
     def advance(self, scores: RowScores) -> Advance:
-        """Extend every beam by one token and keep the best."""
+        """Extend every beam by one token and keep the best; raises ArithmeticError if no logit is a number."""
         self._left -= 1
         extended = self._logprobs[:, None] + (scores.logits - scores.log_normaliser[:, None])
         parents, tokens = self._extend(extended)
+        if not tokens and not self._finished:
+            raise ArithmeticError("the model gave logits that are not numbers")
         if len(self._finished) >= self.width or not tokens:
             return Advance((), result=self._best(self._finished), done=True)
         if self._left == 0:

@@ -248,7 +248,10 @@ class Generator:
             sequence.pending = [tokens[count:] for tokens in sequence.pending]
             if not sequence.pending[0] and not sequence.over:
                 mine = RowScores(logits[part], scores.best[part], scores.log_normaliser[part])
-                self._decode(sequence, mine)
+                try:
+                    self._decode(sequence, mine)
+                except Exception as error:  # noqa: BLE001  # logits of one row are no reason to fail the others
+                    _fail(sequence, error)
 
     def _decode(self, sequence: _Sequence, scores: RowScores) -> None:
         advance = sequence.decoder.advance(scores)

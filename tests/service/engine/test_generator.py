@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.bundle import Signature, StepGraph
-from service.domain import Sampling
+from service.domain import Sampling, Tensors
 from service.engine.contracts import Hypothesis, Prompt, Token
 from service.engine.generator import GenerationLimits, Generator, StepRecord
 from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, Unavailable
@@ -160,6 +160,30 @@ async def test_one_bad_sequence_does_not_fail_its_neighbours() -> None:
     assert isinstance(good, list)
     assert ids(good) == expected((1,), 4, None)
     assert isinstance(bad, Internal)
+    await idle(generator)
+
+
+@pytest.mark.parametrize("beams", [0, 2])
+async def test_logits_that_are_not_numbers_fail_only_their_own_sequence(beams: int) -> None:
+    wanted = expected((1,), 4, None)
+    poison = next(token for token in range(1, 9) if token not in {1, *wanted})
+
+    def sometimes_nan(feeds: Tensors) -> Tensors:
+        outputs = dict(recurrent(feeds))
+        poisoned = (feeds["ids"] == poison).any(axis=1)[:, None]
+        outputs["logits"] = np.where(poisoned, np.nan, outputs["logits"]).astype(np.float32)
+        return outputs
+
+    generator = recurrent_generator(FakeSession(sometimes_nan), end_id=None)
+    bad = (
+        generator.search(Prompt((poison,)), beams, 0.6, 3, in_s(9))
+        if beams
+        else collect(generator, Prompt((poison,)), 3)
+    )
+    good, failed = await asyncio.gather(collect(generator, Prompt((1,)), 4), bad, return_exceptions=True)
+    assert isinstance(failed, Internal)
+    assert not isinstance(good, BaseException)
+    assert ids(good) == wanted
     await idle(generator)
 
 
