@@ -21,6 +21,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import ClassVar
 
+MESSAGE_CHARACTERS = 1024
+FIELD_CHARACTERS = 256
+
 
 class Code(Enum):
     """The classes of failure."""
@@ -48,10 +51,15 @@ class ServiceError(Exception):
     code: ClassVar[Code] = Code.INTERNAL
 
     def __init__(self, message: str, *, field: str | None = None, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.field = field
+        # A caller's own words may be in both: what comes back is bounded, however long they were.
+        self.message = _cut(message, MESSAGE_CHARACTERS)
+        self.field = None if field is None else _cut(field, FIELD_CHARACTERS)
+        super().__init__(self.message)
         self.retry_after_s = retry_after_s
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 3] + "..."
 
 
 class Invalid(ServiceError):

@@ -83,3 +83,10 @@ def test_timing_is_told_in_headers() -> None:
         b"x-sluice-batch-rows": b"7",
         b"x-sluice-reason": b"full",
     }
+
+
+def test_what_a_caller_wrote_comes_back_cut() -> None:
+    error = Invalid("unknown input '" + "x" * 10_000 + "'", field="inputs." + "x" * 10_000)
+    _, _, body = http.error_answer(error, "r")
+    assert len(body) < 2000
+    assert orjson.loads(body)["error"]["field"].startswith("inputs.xxx")
