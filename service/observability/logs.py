@@ -68,7 +68,12 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 def _renderers(settings: Log, *, colors: bool) -> list[Processor]:
     if settings.format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
+    return [_one_line, _console(colors=colors)]
+
+
+def _console(*, colors: bool) -> Processor:
+    # Plain: the default shows local variables, and with them what callers sent.
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
 
 
 def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

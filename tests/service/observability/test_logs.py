@@ -91,3 +91,14 @@ def test_configuring_twice_writes_once() -> None:
     stream = written(Log(format="json"))
     logs.get("x").warning("once")
     assert len(as_json(stream)) == 1
+
+
+def test_a_traceback_for_eyes_shows_no_variables() -> None:
+    stream = written(Log(format="console"))
+    payload = "the caller's own " + "text"
+    try:
+        int(payload[:10] + payload[10:3])
+    except ValueError:
+        logs.get("service.gateway").exception("failed")
+    assert "ValueError" in stream.getvalue()
+    assert "own text" not in stream.getvalue()
