@@ -6,6 +6,7 @@ what messages mean.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -42,8 +43,12 @@ StreamMethod = Callable[[bytes, Call], AsyncGenerator[bytes, None]]
 Context = Any
 """A grpc.aio.ServicerContext, whose stubs are generic over messages that we do not let grpcio parse."""
 
+GRACE_S = 1.0
+"""How long after its deadline a caller that does not read a stream is waited for."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _FIELD_CHARACTERS = 256
+_STATUS_BYTES = 1536
 _log = logging.getLogger(__name__)
 
 
@@ -107,6 +112,11 @@ def _ascii(text: str) -> str:
     return escaped[:_FIELD_CHARACTERS]
 
 
+def _status_text(message: str) -> str:
+    """Return `message` as UTF-8 text that, percent-encoded, clients take for a header."""
+    return message.encode("utf-8", "backslashreplace")[:_STATUS_BYTES].decode("utf-8", "ignore")
+
+
 def _call_of(context: Context, limits: WireLimits) -> Call:
     return call(dict(context.invocation_metadata() or ()), context.time_remaining(), limits)
 
@@ -139,7 +149,7 @@ def _stream_handler(method: StreamMethod, limits: WireLimits) -> Callable[[bytes
             _check_deadline(call)
             async with aclosing(method(message, call)) as pieces:
                 async for piece in pieces:
-                    await context.write(piece)
+                    await _write(context, piece, call)
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status, in one place
             await _abort(context, error, call.request_id)
         context.set_trailing_metadata((("sluice-request-id", call.request_id),))
@@ -147,10 +157,24 @@ def _stream_handler(method: StreamMethod, limits: WireLimits) -> Callable[[bytes
     return handle
 
 
+async def _write(context: Context, piece: bytes, call: Call) -> None:
+    """Write one piece.
+
+    Raises CancelledError if the caller has left, or does not read until past its deadline: the rpc ends, and
+    nobody is left to be told a status.
+    """
+    wait_until_s = max(call.deadline_at_s, time.monotonic()) + GRACE_S
+    try:
+        async with asyncio.timeout_at(wait_until_s):
+            await context.write(piece)
+    except Exception as error:
+        raise asyncio.CancelledError("the caller left, or does not read its answer") from error
+
+
 async def _abort(context: Context, error: Exception, request_id: str) -> NoReturn:
     if not isinstance(error, ServiceError):
         _log.error("request %s failed", request_id, exc_info=error)
         error = Internal("internal error")
-    message = error.message.encode("utf-8", "backslashreplace").decode("utf-8")
+    message = _status_text(error.message)
     await context.abort(GRPC_STATUS[error.code], message, error_metadata(error, request_id))
     raise AssertionError("abort does not return")

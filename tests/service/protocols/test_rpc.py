@@ -1,6 +1,11 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from urllib.parse import quote
+
 import pytest
 
 from pb import tasks_pb2
+from service.domain import Call
 from service.errors import Code, Invalid, Overloaded
 from service.protocols import rpc
 from service.protocols.limits import WireLimits
@@ -42,3 +47,43 @@ def test_error_metadata_is_ascii_and_bounded() -> None:
     assert len(entries["sluice-error-field"]) == 256
     entries = dict(rpc.error_metadata(Overloaded("full", retry_after_s=0.5), "r"))
     assert entries["sluice-retry-after-s"] == "0.500"
+
+
+class _NobodyReads:
+    """A context of a caller that has no more room for what is written."""
+
+    def __init__(self, remaining_s: float) -> None:
+        self._remaining_s = remaining_s
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def time_remaining(self) -> float:
+        return self._remaining_s
+
+    async def write(self, _: bytes) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_caller_that_does_not_read_is_left_after_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rpc, "GRACE_S", 0.01)
+    closed = False
+
+    async def endless(_message: bytes, _call: Call) -> AsyncGenerator[bytes, None]:
+        nonlocal closed
+        try:
+            while True:
+                yield b"piece"
+        finally:
+            closed = True
+
+    with pytest.raises(asyncio.CancelledError):
+        await rpc._stream_handler(endless, LIMITS)(b"", _NobodyReads(0.02))
+    assert closed
+
+
+def test_the_text_of_a_status_fits_into_a_header() -> None:
+    text = rpc._status_text("\U0001f600" * 5000)
+    assert len(quote(text)) < 6000
