@@ -87,8 +87,10 @@ def _from_values(dtype: str, values: Any, shape: tuple[int, ...], field: str) ->
         return texts.reshape(shape)
     if dtype.startswith(("int", "uint")):
         bounds = np.iinfo(dtype)
-        if any(not bounds.min <= value <= bounds.max for value in values):
+        wide = np.array(values, np.uint64 if dtype.startswith("u") else np.int64)
+        if wide.size and not bounds.min <= int(wide.min()) <= int(wide.max()) <= bounds.max:
             raise Invalid(f"expected numbers of {dtype}, {bounds.min} to {bounds.max}", field=field)
+        return wide.astype(dtype).reshape(shape)
     array = np.array(values, dtype=np.float32 if dtype == "float16" else dtype).reshape(shape)
     return _half(array, field) if dtype == "float16" else array
 
