@@ -172,7 +172,8 @@ class Generator:
             raise _unloaded()
         if deadline_at_s <= now_s:
             raise TimedOut("the deadline has passed")
-        if len(self._waiting) >= self._limits.max_waiting:
+        # Those for whom there is a slot are only waiting for the next round.
+        if len(self._waiting) >= self._limits.max_waiting + len(self._free):
             raise Overloaded("the model's queue is full", retry_after_s=RETRY_AFTER_S)
         sequence = _Sequence(decoder, prompt, deadline_at_s, now_s)
         self._waiting.append(sequence)

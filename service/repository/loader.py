@@ -155,7 +155,11 @@ class BundleLoader:
             sessions[name],
             task.step,
             manifest.signatures[name],
-            GenerationLimits(slots=self._engine.slots, inline_bound_s=self._engine.inline_bound_s),
+            GenerationLimits(
+                slots=self._engine.slots,
+                max_waiting=self._engine.max_queued,
+                inline_bound_s=self._engine.inline_bound_s,
+            ),
             end_id=task.end_id,
             on_step=record,
         )

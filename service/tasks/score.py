@@ -14,7 +14,7 @@ from service.errors import Internal, Invalid
 from service.tasks.parts import Parts
 from service.tasks.rows import FeatureRows
 
-MAX_ROWS = 65536
+MAX_ROWS = 8192
 
 
 class Score:

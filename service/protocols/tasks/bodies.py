@@ -32,7 +32,7 @@ from service.errors import Invalid
 
 MAX_STOPS = 16
 MAX_TEXTS = 1024
-MAX_ROWS = 65536
+MAX_ROWS = 8192
 MAX_NAMES = 65536
 _BRANCH = "~"
 """Begins the tags that tell a field's alternatives apart: they are no part of a field's path."""

@@ -121,6 +121,15 @@ async def test_settings_bound_the_batch(tmp_path: Path, loading: Loading) -> Non
     loader.close()
 
 
+async def test_settings_bound_who_waits_for_a_generator(tmp_path: Path, loading: Loading) -> None:
+    loader = loading.of(Engine(threads=1, device="cpu", slots=1, max_queued=1))
+    version = await loading.load(bundles.write_generator(tmp_path), loader)
+    asked = [version.task.run(GenerateRequest("ab", max_tokens=3), soon()) for _ in range(3)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in found) == ["GenerateAnswer", "GenerateAnswer", "Overloaded"]
+    loader.close()
+
+
 async def test_a_closed_version_answers_that_it_is_gone(tmp_path: Path, loading: Loading) -> None:
     version = await loading.load(bundles.write_multiply(tmp_path))
     loading.loaded.clear()

@@ -79,8 +79,8 @@ async def test_as_many_features_come_back_as_were_asked_for_and_there_are(
 @pytest.mark.parametrize(
     ("request_", "field", "message"),
     [
-        (ScoreRequest(()), "rows", "expected 1 to 65536 rows, got 0"),
-        (ScoreRequest(([1, 2, 3],) * (MAX_ROWS + 1)), "rows", "expected 1 to 65536 rows, got 65537"),
+        (ScoreRequest(()), "rows", "expected 1 to 8192 rows, got 0"),
+        (ScoreRequest(([1, 2, 3],) * (MAX_ROWS + 1)), "rows", "expected 1 to 8192 rows, got 8193"),
         (ScoreRequest(([1, 2, 3],), top_features=-1), "top_features", "expected 0 or more, got -1"),
         (ScoreRequest(([1, 2, 3], [1, 2])), "rows[1]", "expected 3 numbers, got 2"),
         (ScoreRequest(([1, 2, float("nan")],)), "rows[0].height", "expected a finite number"),
