@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ Tensors = Mapping[str, Array]
 Word = Literal["classify", "generate", "translate", "score", "predict"]
 FinishReason = Literal["stop", "length"]
 DispatchReason = Literal["idle", "full", "delay", "alone"]
+
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +283,10 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """A model as a list shows it."""
+    """A model as a list shows it; `created` is when the version that answers by default was exported."""
 
     name: str
     word: Word
     versions: tuple[VersionStatus, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    created: datetime = EPOCH
