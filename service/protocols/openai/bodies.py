@@ -130,18 +130,20 @@ class TextPart(Body):
     text: Text
 
 
+def _parts(value: object) -> object:
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
 class Message(Body):
     """One message; `name` and an empty `refusal` are accepted and left out of the prompt."""
 
     role: Literal["developer", "system", "user", "assistant"]
-    content: Text | list[TextPart]
+    content: Annotated[list[TextPart], BeforeValidator(_parts)]
     name: Text | None = None
     refusal: None = None
 
     def text(self) -> str:
         """Return what the message says."""
-        if isinstance(self.content, str):
-            return self.content
         return "".join(part.text for part in self.content)
 
 
@@ -183,7 +185,5 @@ def _message(kind: str, message: str) -> str:
 
 def _path(parts: tuple[int | str, ...]) -> str | None:
     """Return the path as it would be written in code: `messages[0].content`; None for the body as a whole."""
-    # Members of a union are told by their types, as in `content.str`: they are no part of the path.
-    named = [part for part in parts if isinstance(part, int) or not part.startswith(("str", "list["))]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return path.removeprefix(".") or None
