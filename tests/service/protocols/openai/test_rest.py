@@ -115,32 +115,31 @@ async def test_every_streamed_choice_has_its_own_role(http: httpx.AsyncClient) -
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("error", "status", "kind", "code"),
+    ("error", "status", "kind"),
     [
-        (Invalid("x", field="f"), 400, "invalid_request_error", None),
-        (Unsupported("x", field="model"), 400, "invalid_request_error", "unsupported"),
-        (Unauthenticated("x"), 401, "authentication_error", "invalid_api_key"),
-        (Forbidden("x"), 403, "permission_error", "permission_denied"),
-        (NotFound("x", field="model"), 404, "invalid_request_error", "model_not_found"),
-        (Overloaded("x", retry_after_s=1.5), 429, "rate_limit_error", "rate_limit_exceeded"),
-        (Internal("x"), 500, "server_error", "internal_error"),
-        (Unavailable("x", retry_after_s=1), 503, "server_error", "service_unavailable"),
-        (TimedOut("x"), 504, "server_error", "timeout"),
+        (Invalid("x", field="f"), 400, ("invalid_request_error", None)),
+        (Unsupported("x", field="model"), 400, ("invalid_request_error", "unsupported")),
+        (Unauthenticated("x"), 401, ("authentication_error", "invalid_api_key")),
+        (Forbidden("x"), 403, ("permission_error", "permission_denied")),
+        (NotFound("x", field="model"), 404, ("invalid_request_error", "model_not_found")),
+        (Overloaded("x", retry_after_s=1.5), 429, ("rate_limit_error", "rate_limit_exceeded")),
+        (Internal("x"), 500, ("server_error", "internal_error")),
+        (Unavailable("x", retry_after_s=1), 503, ("server_error", "service_unavailable")),
+        (TimedOut("x"), 504, ("server_error", "timeout")),
     ],
 )
-async def test_every_error_has_openais_body_and_status(
+async def test_every_error_has_openais_body_and_status(  # noqa: PLR0913, PLR0917  # pytest gives them by name
     http: httpx.AsyncClient,
     gateway: FakeGateway,
     path: str,
     stream: bool,
     error: ServiceError,
     status: int,
-    kind: str,
-    code: str | None,
+    kind: tuple[str, str | None],
 ) -> None:
     gateway.fail = error
     response = await http.post(path, json={**BODIES[path], "stream": stream, "n": 2})
-    expected = {"message": "x", "type": kind, "param": error.field, "code": code}
+    expected = {"message": "x", "type": kind[0], "param": error.field, "code": kind[1]}
     assert (response.status_code, response.json()) == (status, {"error": expected})
     assert response.headers["x-request-id"]
     assert response.headers.get("retry-after") == ({429: "2", 503: "1"}.get(status))
