@@ -57,10 +57,13 @@ def adjusted(logits: Array, sampling: Sampling, counts: Mapping[int, int]) -> Ar
     c * `frequency_penalty` are taken (OpenAI, "Frequency and presence penalties").
     """
     changed: Array = logits.astype(np.float64)
-    for token, bias in sampling.logit_bias:
-        changed[token] += bias
-    for token, count in counts.items():
-        changed[token] -= sampling.presence_penalty + count * sampling.frequency_penalty
+    if sampling.logit_bias:
+        biased, biases = zip(*sampling.logit_bias, strict=True)
+        np.add.at(changed, np.array(biased, np.intp), biases)
+    if counts:
+        made = np.fromiter(counts.keys(), np.intp, len(counts))
+        often = np.fromiter(counts.values(), np.float64, len(counts))
+        changed[made] -= sampling.presence_penalty + often * sampling.frequency_penalty
     return changed
 
 
