@@ -8,14 +8,13 @@ import httpx
 import numpy as np
 import pytest
 
-from service import bundle
 from service.bundle import Manifest, Signature, Tensor
 from service.domain import Array, Call, ModelId, ModelRef, PredictAnswer, PredictRequest
 from service.errors import Invalid, ServiceError, Unsupported
 from service.protocols.limits import WireLimits
 from service.protocols.openai.embeddings import grouped
 from service.protocols.servers import create_http_app
-from tests.support.gateway import MODEL, FakeGateway, manifest
+from tests.support.gateway import MODEL, FakeGateway
 
 WIDE = ("batch", "time")
 
@@ -151,7 +150,3 @@ async def test_an_error_about_an_input_names_the_field_of_the_wire(
     gateway = Embedder()
     gateway.fail = error
     assert (await ask(gateway, input="a")).json()["error"]["param"] == param
-
-
-def test_the_fake_is_a_manifest() -> None:
-    assert isinstance(manifest(), bundle.Manifest)
