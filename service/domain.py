@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ Tensors = Mapping[str, Array]
 Word = Literal["classify", "generate", "translate", "score", "predict"]
 FinishReason = Literal["stop", "length"]
 DispatchReason = Literal["idle", "full", "delay", "alone"]
+
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +104,55 @@ class ClassifyAnswer:
 class Sampling:
     """How the next token is chosen. `temperature` 0 is greedy; `top_k` 0 and `top_p` 1 switch those off.
 
-    With a `seed`, the same request gives the same text, whatever else is running.
+    With a `seed`, the same request gives the same text, whatever else is running. Before all else, `logit_bias`
+    (pairs of token id and what is added to its logit) and the two penalties for tokens that were generated
+    before change the logits. With `logprobs`, the log-probability of each token, and so many of the most
+    probable in its place, are told; they are the model's own, before anything here changed them.
     """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
     seed: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """A prompt to continue by at most `max_tokens` tokens, or until one of `stop` appears."""
+    """A prompt, text or token ids, to continue by at most `max_tokens` tokens, or until one of `stop` appears.
 
-    prompt: str
+    With `echo`, the answer begins with the prompt's text.
+    """
+
+    prompt: str | tuple[int, ...]
     max_tokens: int = 128
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A generated token: its own text, where in the answer it begins, and its natural log-probability.
+
+    `top` has the most probable tokens in its place, text and log-probability, the best first.
+    """
+
+    text: str
+    offset: int
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TextChunk:
     """A piece of generated text; the last one has a `finish_reason` and the counts.
 
-    Texts of all chunks joined are the answer; a stop string is never part of it.
+    Texts of all chunks joined are the answer; a stop string is never part of it. `logprobs` has the tokens of
+    this text if they were asked for; `logprob`, in the last chunk, is the sum over every token that was made.
     """
 
     model: ModelId
@@ -133,6 +162,8 @@ class TextChunk:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     timing: Timing = Timing()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    logprob: float = 0.0
 
 
 TextStream = AsyncIterator[TextChunk]
@@ -252,9 +283,10 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """A model as a list shows it."""
+    """A model as a list shows it; `created` is when the version that answers by default was exported."""
 
     name: str
     word: Word
     versions: tuple[VersionStatus, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    created: datetime = EPOCH

@@ -75,13 +75,15 @@ class Token:
     """One generated token; `logprob` is natural and of the distribution before truncation.
 
     The last token of a sequence has a finish reason: `stop` for the end token (which is included), or
-    `length`. `queue_s` is how long the sequence waited for its slot.
+    `length`. `queue_s` is how long the sequence waited for its slot. `top` has the most probable tokens in its
+    place and their logprobs, the best first, as many as were asked for.
     """
 
     id: int
     logprob: float
     finish_reason: FinishReason | None = None
     queue_s: float = 0.0
+    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from service.domain import Array, FinishReason, Sampling
 from service.engine.contracts import Hypothesis, Token
-from service.engine.sampling import Sampler, length_penalty
+from service.engine.sampling import Sampler, length_penalty, most_probable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class SampledSequence:
 
     def __init__(self, sampling: Sampling, max_new_tokens: int, end_id: int | None) -> None:
         self._sampler = Sampler(sampling)
+        self._top = sampling.logprobs or 0
         self._left = max_new_tokens
         self._end_id = end_id
 
@@ -73,8 +74,10 @@ class SampledSequence:
             reason = "stop"
         elif self._left == 0:
             reason = "length"
-        logprob = float(scores.logits[0, token]) - float(scores.log_normaliser[0])
-        return Advance((token,), result=Token(token, logprob, reason), done=reason is not None)
+        normaliser = float(scores.log_normaliser[0])
+        logprob = float(scores.logits[0, token]) - normaliser
+        top = most_probable(scores.logits[0], normaliser, self._top)
+        return Advance((token,), result=Token(token, logprob, reason, top=top), done=reason is not None)
 
 
 class BeamSearch:

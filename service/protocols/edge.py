@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +25,18 @@ CALL = "sluice.call"
 Direct = Callable[[bytes, Call], Awaitable[tuple[bytes, Timing]]]
 """A POST route without a router: from a JSON body to a JSON body."""
 
+ErrorAnswer = Callable[[ServiceError, str], tuple[int, http.RawHeaders, bytes]]
+"""From an error and the request's id to status, headers (without the id) and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What answers under a path, and how that wire tells the edge's own refusals."""
+
+    app: ASGIApp
+    error_answer: ErrorAnswer = http.error_answer
+
+
 LINGER_S = 1.0
 LINGER_BYTES = 16 * 2**20
 """How long, and how much of, a refused body is still read: its sender should see the answer, not a reset."""
@@ -32,15 +45,23 @@ _log = logging.getLogger(__name__)
 
 
 class Edge:
-    """Wraps `app`; POST requests for a path in `direct` are answered without it.
+    """Wraps `app`; POST requests for a path in `direct`, and all for a path in `wires`, are answered without it.
 
     The router and its middleware cost more than a small model's run, hence `direct`.
     """
 
-    def __init__(self, app: ASGIApp, limits: WireLimits, direct: Mapping[str, Direct]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: WireLimits,
+        direct: Mapping[str, Direct],
+        wires: Mapping[str, Wire] | None = None,
+    ) -> None:
         self._app = app
+        self._default = Wire(app)
         self._limits = limits
         self._direct = dict(direct)
+        self._wires = dict(wires or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (lifespan) pass through."""
@@ -49,15 +70,16 @@ class Edge:
             return
         headers = dict(scope["headers"])
         request_id = http.request_id(headers)
+        wire = self._wires.get(scope["path"], self._default)
         try:
             call = http.call(headers, self._limits, request_id, time.monotonic())
             http.check_body_headers(headers, self._limits)
         except ServiceError as error:
-            await _refuse(receive, send, error, request_id)
+            await _refuse(receive, send, wire.error_answer(error, request_id), request_id)
             return
         direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
         if direct is None:
-            await self._pass_on(scope, receive, send, call)
+            await self._pass_on(wire, scope, receive, send, call)
         else:
             await self._answer(direct, headers, receive, send, call)
 
@@ -67,7 +89,7 @@ class Edge:
         try:
             body = await self._read(receive, call)
         except ServiceError as error:
-            await _refuse(receive, send, error, call.request_id)
+            await _refuse(receive, send, http.error_answer(error, call.request_id), call.request_id)
             return
         try:
             http.check_json_type(headers)
@@ -93,7 +115,7 @@ class Edge:
         except TimeoutError as error:
             raise TimedOut("the body had not arrived when the deadline passed", field="body") from error
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    async def _pass_on(self, wire: Wire, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         started = False
 
         async def send_named(message: Message) -> None:
@@ -107,9 +129,9 @@ class Edge:
         try:
             if scope["method"] in {"POST", "PUT", "PATCH"}:
                 receive = _given(await self._read(receive, call), receive)
-            await self._app(scope, receive, send_named)
+            await wire.app(scope, receive, send_named)
         except ServiceError as error:
-            await _refuse(receive, send, error, call.request_id)
+            await _refuse(receive, send, wire.error_answer(error, call.request_id), call.request_id)
         except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
             _log.exception("request %s failed", call.request_id)
             if not started:
@@ -157,9 +179,11 @@ async def _send_error(send: Send, error: ServiceError, request_id: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(receive: Receive, send: Send, error: ServiceError, request_id: str) -> None:
+async def _refuse(
+    receive: Receive, send: Send, answer: tuple[int, http.RawHeaders, bytes], request_id: str
+) -> None:
     """Answer before the body has been read, and close the connection: its rest is of no use."""
-    status, headers, body = http.error_answer(error, request_id)
+    status, headers, body = answer
     headers.append((b"x-request-id", request_id.encode("ascii")))
     headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

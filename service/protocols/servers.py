@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from service.protocols import health, rpc
 from service.protocols.edge import Edge
 from service.protocols.limits import WireLimits
+from service.protocols.openai import rest as openai_rest
 from service.protocols.tasks import grpc as tasks_grpc
 from service.protocols.tasks import rest as tasks_rest
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
     api = tasks_rest.create_api(gateway)
-    return Edge(api, limits, direct={"/v1/predict": tasks_rest.predict_directly(gateway)})
+    direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
+    return Edge(api, limits, direct, openai_rest.wires(gateway))
 
 
 def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool = True) -> grpc.aio.Server:

@@ -114,6 +114,7 @@ class Registry:
                 word=newest.word,
                 versions=tuple(status for status in statuses if status.model.name == name),
                 metrics=dict(newest.loaded.manifest.metrics),
+                created=newest.loaded.manifest.created,
             )
             for name, newest in sorted(self._newest.items())
         )

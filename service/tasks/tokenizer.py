@@ -33,6 +33,9 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special ones left out."""
 
+    def piece(self, token: int) -> str:
+        """Return the text of one token by itself; a special one is told by its name."""
+
     def longest(self, tokens: int) -> int:
         """Return how many characters a text of `tokens` tokens may have at most."""
 
@@ -67,6 +70,10 @@ class CharacterTokenizer:
         """Return one character for each id."""
         return "".join(self._characters[token] for token in ids)
 
+    def piece(self, token: int) -> str:
+        """Return its character."""
+        return self._characters[token]
+
     def longest(self, tokens: int) -> int:
         """Return `tokens`."""
         return tokens
@@ -97,6 +104,10 @@ class SubwordTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special ones left out."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def piece(self, token: int) -> str:
+        """Return its text as if nothing stood around it; "" if the tokenizer has no such entry."""
+        return str(self._tokenizer.decode([token], skip_special_tokens=False))
 
     def longest(self, tokens: int) -> int:
         """Return a generous number of characters."""

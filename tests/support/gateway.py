@@ -168,7 +168,7 @@ class FakeGateway:
         return PredictAnswer(MODEL, request.signature or "serving_default", self.outputs, TIMING)
 
     def models(self) -> tuple[ModelSummary, ...]:
-        return (ModelSummary("fake", "classify", self.states[:2], {"accuracy": 0.99}),)
+        return (ModelSummary("fake", "classify", self.states[:2], {"accuracy": 0.99}, manifest().created),)
 
     def describe(self, ref: ModelRef) -> tuple[ModelId, Manifest]:
         if ref.name not in {"fake", None}:

@@ -10,7 +10,7 @@ import pytest
 
 from service import bundle
 from service.domain import Array, Tensors
-from tests.support import bundles
+from tests.support import bundles, embedders
 
 
 def run(directory: Path, file: str, feeds: Tensors) -> dict[str, Array]:
@@ -21,6 +21,7 @@ def run(directory: Path, file: str, feeds: Tensors) -> dict[str, Array]:
 
 def test_every_bundle_is_valid_and_answers_its_golden_requests(tmp_path: Path) -> None:
     bundles.write_all(tmp_path)
+    embedders.write_embedder(tmp_path)
     checked = 0
     for directory in sorted(tmp_path.glob("*/1")):
         if directory.parent.name == "bare":
@@ -37,7 +38,7 @@ def test_every_bundle_is_valid_and_answers_its_golden_requests(tmp_path: Path) -
                 assert got[name].dtype == expected.dtype
                 assert np.allclose(got[name], expected, atol=1e-5)
             checked += 1
-    assert checked == 7
+    assert checked == 8
 
 
 def test_the_generator_follows_its_whole_history_token_by_token_or_at_once(tmp_path: Path) -> None:

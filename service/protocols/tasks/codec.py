@@ -13,7 +13,8 @@ import orjson
 
 from service.domain import NAME_PATTERN, ModelRef, PredictAnswer, PredictRequest
 from service.errors import Invalid
-from service.protocols.tasks import bodies, strict_json
+from service.protocols import strict_json
+from service.protocols.tasks import bodies
 
 _FIELDS = frozenset({"model", "version", "label", "signature", "inputs", "outputs"})
 _NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")

@@ -5,7 +5,6 @@ Knows manifests; knows neither HTTP nor gRPC.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal, Self
 
 from service import bundle
@@ -44,13 +43,14 @@ class ParityReply(Reply):
 
 
 class DetailReply(Reply):
-    """One version of a model."""
+    """One version of a model; `created` is in seconds since 1970, as OpenAI's clients read it."""
 
     id: str
     object: Literal["model"] = "model"
+    owned_by: Literal["sluice"] = "sluice"
     version: int
     word: Word
-    created: datetime
+    created: int
     default_signature: str
     signatures: dict[str, SignatureReply]
     metrics: dict[str, float]
@@ -66,7 +66,7 @@ class DetailReply(Reply):
             id=model.name,
             version=model.version,
             word=manifest.task.word,
-            created=manifest.created,
+            created=int(manifest.created.timestamp()),
             default_signature=manifest.default_signature,
             signatures={name: _signature(found) for name, found in manifest.signatures.items()},
             metrics=manifest.metrics,

@@ -203,10 +203,15 @@ class VersionReply(Reply):
 
 
 class SummaryReply(Reply):
-    """A model as the list shows it; `metrics` are of the default version, on held-out data."""
+    """A model as the list shows it; `metrics` are of the default version, on held-out data.
+
+    `created`, in seconds since 1970, and `owned_by` are what OpenAI's clients read.
+    """
 
     id: str
     object: Literal["model"] = "model"
+    created: int
+    owned_by: Literal["sluice"] = "sluice"
     word: Word
     versions: list[VersionReply]
     metrics: dict[str, float]
@@ -216,6 +221,7 @@ class SummaryReply(Reply):
         """Return the document of `summary`."""
         return cls(
             id=summary.name,
+            created=int(summary.created.timestamp()),
             word=summary.word,
             versions=[VersionReply.of(status) for status in summary.versions],
             metrics=dict(summary.metrics),

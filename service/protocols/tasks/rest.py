@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 
 from service.domain import Call, ModelRef, PredictAnswer, Timing
 from service.errors import Internal, ServiceError
-from service.protocols import http
+from service.protocols import http, strict_json
 from service.protocols.departure import unless_gone
 from service.protocols.edge import CALL, Direct
 from service.protocols.refusals import error_of_http
-from service.protocols.tasks import bodies, codec, examples, replies, strict_json
+from service.protocols.tasks import bodies, codec, examples, replies
 from service.protocols.tasks.details import DetailReply
 from service.protocols.tasks.events import EventStream
 from service.protocols.tasks.openapi import DESCRIPTION, PREDICT_DOCUMENT, RESPONSES, STREAM_RESPONSE

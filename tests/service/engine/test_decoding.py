@@ -36,6 +36,19 @@ def test_a_sampled_sequence_ends_at_its_length() -> None:
     assert decoder.advance(scores(one_hot(2))).result == Token(2, pytest.approx(-0.0004, abs=1e-3), "length")
 
 
+def test_a_sampled_sequence_tells_the_most_probable_tokens_if_asked_and_the_models_own_logprobs() -> None:
+    logits = np.array([[1.0, 3.0, 2.0, 0.0]], np.float32)
+    normaliser = float(log_normalisers(logits)[0])
+    sampling = Sampling(temperature=0, logit_bias=((3, 50.0),), logprobs=2)
+    told = SampledSequence(sampling, max_new_tokens=9, end_id=END).advance(scores(logits)).result
+    assert isinstance(told, Token)
+    assert (told.id, told.logprob) == (3, 0.0 - normaliser)
+    assert told.top == ((1, 3.0 - normaliser), (2, 2.0 - normaliser))
+    silent = SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=END).advance(scores(logits))
+    assert isinstance(silent.result, Token)
+    assert silent.result.top == ()
+
+
 def walk(decoder: Decoder, table: Array, start: int) -> Hypothesis:
     """Drive a decoder over a first-order model: `table[last]` are the logits after token `last`."""
     last = [start] * decoder.width

@@ -5,7 +5,8 @@ import orjson
 import pytest
 
 from service.domain import Call, Timing
-from service.errors import Cancelled, TooLarge
+from service.errors import Cancelled, ServiceError, TooLarge
+from service.protocols import edge as edges
 from service.protocols.edge import CALL, Edge, read_body
 from service.protocols.limits import WireLimits
 
@@ -117,3 +118,28 @@ async def test_reading_stops_at_the_limit_and_when_the_caller_leaves() -> None:
     assert len(wire._messages) == 89
     with pytest.raises(Cancelled):
         await read_body(Wire(piece(b"0", more=True), {"type": "http.disconnect"}).receive, 10)
+
+
+async def test_a_wire_has_its_own_app_under_its_path_and_tells_refusals_in_its_own_words() -> None:
+    async def never(*_: object) -> None:
+        raise AssertionError("another app answers this path")
+
+    async def own(scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope[CALL].request_id.encode() + body})
+
+    def teapot(error: ServiceError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        return 418, [], orjson.dumps({"error": {"says": error.message, "id": request_id}})
+
+    edge = Edge(never, LIMITS, {}, {"/own": edges.Wire(own, teapot)})
+    fine = Wire(piece(b"?"))
+    await edge(scope("/own", x_request_id="r"), fine.receive, fine.send)
+    assert fine.sent[1]["body"] == b"r?"
+    assert (b"x-request-id", b"r") in fine.sent[0]["headers"]
+    large = Wire(piece(b"." * 11))
+    await edge(scope("/own", x_request_id="r"), large.receive, large.send)
+    assert (large.status, large.error) == (418, {"says": "the body is larger than 10 bytes", "id": "r"})
+    announced = Wire()
+    await edge(scope("/own", x_request_id="r", content_length="11"), announced.receive, announced.send)
+    assert announced.status == 418

@@ -166,6 +166,26 @@ async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
         (GenerateRequest("a", sampling=Sampling(top_p=1.5)), "top_p", "got 1.5"),
         (GenerateRequest("a", sampling=Sampling(seed=2**64)), "seed", "expected 0 to"),
         (GenerateRequest("a", sampling=Sampling(seed=-1)), "seed", "got -1"),
+        (
+            GenerateRequest("a", sampling=Sampling(presence_penalty=2.5)),
+            "presence_penalty",
+            "-2 to 2, got 2.5",
+        ),
+        (GenerateRequest("a", sampling=Sampling(frequency_penalty=float("nan"))), "frequency_penalty", "nan"),
+        (GenerateRequest("a", sampling=Sampling(logit_bias=((29, 1.0),))), "logit_bias", "0 to 28, got 29"),
+        (GenerateRequest("a", sampling=Sampling(logit_bias=((-1, 1.0),))), "logit_bias", "got -1"),
+        (GenerateRequest("a", sampling=Sampling(logit_bias=((1, 101.0),))), "logit_bias", "got 101"),
+        (
+            GenerateRequest("a", sampling=Sampling(logit_bias=((1, 1.0),) * 1025)),
+            "logit_bias",
+            "at most 1024",
+        ),
+        (GenerateRequest("a", sampling=Sampling(logprobs=21)), "logprobs", "expected 0 to 20, got 21"),
+        (GenerateRequest("a", sampling=Sampling(logprobs=-1)), "logprobs", "got -1"),
+        (GenerateRequest(()), "prompt", "cannot start from nothing"),
+        (GenerateRequest((1, 29)), "prompt", "token ids of 0 to 28, got 29"),
+        (GenerateRequest((-1,)), "prompt", "got -1"),
+        (GenerateRequest((1,) * 65), "prompt", "has 65 tokens, this model takes at most 64"),
         (GenerateRequest("a", stop=("a",) * 17), "stop", "at most 16 stop strings, got 17"),
         (GenerateRequest("a", stop=("a", "")), "stop[1]", "expected 1 to 256 characters, got 0"),
         (GenerateRequest("a", stop=("a" * 257,)), "stop[0]", "got 257"),
@@ -247,3 +267,70 @@ async def test_tokens_that_make_no_text_yet_are_counted_with_the_next_chunk(tmp_
         letters(tmp_path, saying("tabc")), GenerateRequest("x", max_tokens=4, stop=("tax",))
     )
     assert [(chunk.text, chunk.tokens) for chunk in chunks] == [("tab", 3), ("c", 1)]
+
+
+async def test_a_prompt_of_token_ids_is_continued_like_its_text(tmp_path: Path) -> None:
+    task = letters(tmp_path)
+    ids = tuple(ALPHABET.index(character) for character in "hello")
+    by_ids = await task.run(GenerateRequest(ids, max_tokens=9), NEVER_S)
+    assert (by_ids.text, by_ids.prompt_tokens) == (generated("hello", 9), 5)
+
+
+@pytest.mark.parametrize("prompt", ["x", (ALPHABET.index("x"),)])
+async def test_with_echo_the_answer_begins_with_the_prompt_in_which_no_stop_string_counts(
+    tmp_path: Path, prompt: str | tuple[int, ...]
+) -> None:
+    task = letters(tmp_path, saying("axb"))
+    request = GenerateRequest(prompt, max_tokens=3, stop=("x",), echo=True)
+    assert [chunk.text for chunk in await chunks_of(task, request)] == ["xa", ""]
+
+
+async def test_log_probabilities_tell_every_token_of_the_text_and_where_it_begins(tmp_path: Path) -> None:
+    task = letters(tmp_path, saying("abc"))
+    request = GenerateRequest("x", max_tokens=3, sampling=Sampling(logprobs=0), echo=True)
+    told = [token for chunk in await chunks_of(task, request) for token in chunk.logprobs]
+    assert [(token.text, token.offset, token.logprob) for token in told] == [
+        ("a", 1, -0.5),
+        ("b", 2, -0.5),
+        ("c", 3, -0.5),
+    ]
+
+
+async def test_log_probabilities_come_with_the_text_of_their_tokens_and_without_the_stop_string(
+    tmp_path: Path,
+) -> None:
+    task = letters(tmp_path, saying("tabtax"))
+    request = GenerateRequest("x", max_tokens=6, stop=("tax",), sampling=Sampling(logprobs=0))
+    chunks = await chunks_of(task, request)
+    assert [(chunk.text, "".join(token.text for token in chunk.logprobs)) for chunk in chunks] == [
+        ("tab", "tab"),
+        ("", ""),
+    ]
+    assert chunks[-1].logprob == 6 * -0.5
+
+
+async def test_the_end_token_counts_in_the_sum_and_is_not_told(tmp_path: Path) -> None:
+    end_id = ALPHABET.index(".")
+    task = letters(tmp_path, saying("ab.", end_id=end_id), end_id=end_id)
+    chunks = await chunks_of(task, GenerateRequest("x", max_tokens=5, sampling=Sampling(logprobs=0)))
+    assert [token.text for chunk in chunks for token in chunk.logprobs] == ["a", "b"]
+    assert chunks[-1].logprob == 3 * -0.5
+
+
+async def test_without_logprobs_nothing_is_told_of_tokens(tmp_path: Path) -> None:
+    chunks = await chunks_of(letters(tmp_path), GenerateRequest("x", max_tokens=3))
+    assert all(chunk.logprobs == () for chunk in chunks)
+
+
+@settings(max_examples=50)
+@given(
+    text=st.text("ab ", min_size=1, max_size=30),
+    stops=st.lists(st.text("ab ", min_size=1, max_size=3), max_size=3),
+)
+def test_told_tokens_make_the_text_whatever_stops_it(
+    tmp_path_factory: pytest.TempPathFactory, text: str, stops: list[str]
+) -> None:
+    task = letters(tmp_path_factory.mktemp("models"), saying(text))
+    request = GenerateRequest("x", len(text), Sampling(logprobs=0), tuple(stops))
+    for chunk in asyncio.run(chunks_of(task, request)):
+        assert "".join(token.text for token in chunk.logprobs) == chunk.text

@@ -106,3 +106,10 @@ def test_an_unknown_id_beyond_the_vocabulary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vocabulary.json").write_text('["a"]')
     with pytest.raises(BundleError, match="unknown_id 1"):
         load_tokenizer(Tokenizer(kind="characters", file="vocabulary.json", unknown_id=1), tmp_path, 1)
+
+
+def test_one_token_by_itself_is_told_special_ones_by_name() -> None:
+    assert CharacterTokenizer("abcü").piece(3) == "ü"
+    tokenizer = SubwordTokenizer(word_tokenizer())
+    assert [tokenizer.piece(token) for token in (VOCABULARY.index("cat"), END)] == ["cat", "[EOS]"]
+    assert tokenizer.piece(10_000) == ""

@@ -131,7 +131,7 @@ async def test_a_caller_who_leaves_before_the_first_chunk_cancels_it(gateway: Fa
 async def test_a_caller_who_does_not_read_is_given_up_after_its_deadline(
     gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.protocols.tasks.events.GRACE_S", 0.01)
+    monkeypatch.setattr("service.protocols.streams.GRACE_S", 0.01)
     caller = ask(gateway, BODY, x_request_timeout_ms="1")
     caller.reads.clear()
     await caller.ended()

@@ -356,6 +356,8 @@ async def test_models_are_listed_with_their_versions(http: httpx.AsyncClient) ->
             {
                 "id": "fake",
                 "object": "model",
+                "created": 1767312000,
+                "owned_by": "sluice",
                 "word": "classify",
                 "versions": [
                     {"version": 3, "state": "available", "labels": ["stable"]},
@@ -370,6 +372,7 @@ async def test_models_are_listed_with_their_versions(http: httpx.AsyncClient) ->
 async def test_a_model_tells_what_it_takes_and_gives(http: httpx.AsyncClient) -> None:
     detail = (await http.get("/v1/models/fake", params={"version": 3})).json()
     assert detail["word"] == "classify"
+    assert (detail["object"], detail["created"], detail["owned_by"]) == ("model", 1767312000, "sluice")
     assert detail["signatures"]["serving_default"]["inputs"] == [
         {"name": "x", "dtype": "float32", "shape": ["batch", 2], "kind": "values"}
     ]
