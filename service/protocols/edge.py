@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +25,25 @@ CALL = "sluice.call"
 Direct = Callable[[bytes, Call], Awaitable[tuple[bytes, Timing]]]
 """A POST route without a router: from a JSON body to a JSON body."""
 
+ErrorAnswer = Callable[[ServiceError, str], tuple[int, http.RawHeaders, bytes]]
+"""From an error and the request's id to status, headers (without the id) and body."""
+
+
+class Wire(Protocol):
+    """A protocol that answers its own paths, past the router, and tells errors in its own words."""
+
+    def claims(self, method: str, path: str) -> bool:
+        """Say whether a request is of this protocol; `path` is as it was sent, percent-encoded."""
+
+    async def answer(
+        self, method: str, path: str, body: bytes, call: Call
+    ) -> tuple[int, http.RawHeaders, bytes]:
+        """Return status, headers and body; raises ServiceError."""
+
+    def error_answer(self, error: ServiceError, request_id: str) -> tuple[int, http.RawHeaders, bytes]:
+        """Return status, headers (without the request id) and body."""
+
+
 LINGER_S = 1.0
 LINGER_BYTES = 16 * 2**20
 """How long, and how much of, a refused body is still read: its sender should see the answer, not a reset."""
@@ -32,15 +52,18 @@ _log = logging.getLogger(__name__)
 
 
 class Edge:
-    """Wraps `app`; POST requests for a path in `direct` are answered without it.
+    """Wraps `app`; POST requests for a path in `direct`, and what a wire claims, are answered without it.
 
     The router and its middleware cost more than a small model's run, hence `direct`.
     """
 
-    def __init__(self, app: ASGIApp, limits: WireLimits, direct: Mapping[str, Direct]) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: WireLimits, direct: Mapping[str, Direct], wires: Sequence[Wire] = ()
+    ) -> None:
         self._app = app
         self._limits = limits
         self._direct = dict(direct)
+        self._wires = tuple(wires)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (lifespan) pass through."""
@@ -49,17 +72,44 @@ class Edge:
             return
         headers = dict(scope["headers"])
         request_id = http.request_id(headers)
+        direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+        wire = self._wire_of(scope) if direct is None else None
+        error_answer = http.error_answer if wire is None else wire.error_answer
         try:
             call = http.call(headers, self._limits, request_id, time.monotonic())
             http.check_body_headers(headers, self._limits)
         except ServiceError as error:
-            await _refuse(receive, send, error, request_id)
+            await _refuse(receive, send, error, request_id, error_answer)
             return
-        direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
-        if direct is None:
-            await self._pass_on(scope, receive, send, call)
-        else:
+        if direct is not None:
             await self._answer(direct, headers, receive, send, call)
+        elif wire is not None:
+            await self._answer_wire(wire, scope, receive, send, call)
+        else:
+            await self._pass_on(scope, receive, send, call)
+
+    def _wire_of(self, scope: Scope) -> Wire | None:
+        if not self._wires:
+            return None
+        method, path = scope["method"], _sent_path(scope)
+        return next((wire for wire in self._wires if wire.claims(method, path)), None)
+
+    async def _answer_wire(self, wire: Wire, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+        try:
+            body = await self._read(receive, call)
+        except ServiceError as error:
+            await _refuse(receive, send, error, call.request_id, wire.error_answer)
+            return
+        try:
+            status, headers, content = await wire.answer(scope["method"], _sent_path(scope), body, call)
+        except ServiceError as error:
+            status, headers, content = wire.error_answer(error, call.request_id)
+        except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
+            _log.exception("request %s failed", call.request_id)
+            status, headers, content = wire.error_answer(Internal("internal error"), call.request_id)
+        headers = [*headers, (b"x-request-id", call.request_id.encode("ascii"))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
     async def _answer(
         self, direct: Direct, headers: http.Headers, receive: Receive, send: Send, call: Call
@@ -150,6 +200,12 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
+def _sent_path(scope: Scope) -> str:
+    """Return the path as it was sent; a server that does not tell has decoded it."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1")
+
+
 async def _send_error(send: Send, error: ServiceError, request_id: str) -> None:
     status, headers, body = http.error_answer(error, request_id)
     headers.append((b"x-request-id", request_id.encode("ascii")))
@@ -157,9 +213,15 @@ async def _send_error(send: Send, error: ServiceError, request_id: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(receive: Receive, send: Send, error: ServiceError, request_id: str) -> None:
+async def _refuse(
+    receive: Receive,
+    send: Send,
+    error: ServiceError,
+    request_id: str,
+    error_answer: ErrorAnswer = http.error_answer,
+) -> None:
     """Answer before the body has been read, and close the connection: its rest is of no use."""
-    status, headers, body = http.error_answer(error, request_id)
+    status, headers, body = error_answer(error, request_id)
     headers.append((b"x-request-id", request_id.encode("ascii")))
     headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
