@@ -20,6 +20,12 @@ ROOT = "/v1/models"
 _VERSIONED = r"(?i:/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(_VERSIONED + r":(classify|regress|predict))")
 _GET = re.compile(_VERSIONED + r"(/metadata)?)")
+_VERBS: dict[str, Verb] = {
+    "predict": "predict",
+    "classify": "classify",
+    "regress": "regress",
+    "/metadata": "metadata",
+}
 _INT64_DIGITS = 19
 
 
@@ -60,8 +66,10 @@ def parse(method: str, path: str) -> Address:
     if match is None:
         raise Invalid(f"Malformed request: {quoted(method)} {quoted(path)}", field="path")
     name, version, label, what = match.groups()
-    verb: Verb = what.lower().lstrip("/") if what else "status"
-    return Address(verb, ModelRef(_decoded(name), _number(version), _decoded(label)))
+    return Address(
+        _VERBS[what.lower()] if what else "status",
+        ModelRef(_decoded(name), _number(version), _decoded(label)),
+    )
 
 
 def _number(digits: str | None) -> int | None:

@@ -21,6 +21,7 @@ from service.protocols import http
 BYTES_SUFFIX = "_bytes"
 """Text outputs whose name ends so are answered as `{"b64": ...}`."""
 
+_DUMP = orjson.OPT_SERIALIZE_NUMPY
 _NULL = re.compile(rb"null")
 
 
@@ -42,6 +43,10 @@ def by_row(outputs: Tensors) -> bytes:
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
         return b'{"predictions":' + encode(array, name) + b"}"
+    if all(map(_is_plain, outputs.values())):
+        columns = zip(*outputs.values(), strict=True)
+        objects = [dict(zip(outputs, row, strict=True)) for row in columns]
+        return orjson.dumps({"predictions": objects}, default=np.ascontiguousarray, option=_DUMP)
     return b'{"predictions":[' + b",".join(_object(outputs, row) for row in range(rows)) + b"]}"
 
 
@@ -69,6 +74,11 @@ def _number(value: np.generic) -> bytes:
     return encode(np.asarray(value), "")
 
 
+def _is_plain(array: Array) -> bool:
+    """Say whether every element is a JSON number or boolean."""
+    return array.dtype.kind in "iub" or (array.dtype.kind == "f" and bool(np.isfinite(array).all()))
+
+
 def _object(outputs: Tensors, row: int) -> bytes:
     return _members({name: np.asarray(array[row]) for name, array in outputs.items()})
 
@@ -86,9 +96,7 @@ def encode(array: Array, name: str) -> bytes:
     if array.dtype.kind in "OSU":
         write = _as_base64 if name.endswith(BYTES_SUFFIX) else _as_text
         return http.printable(_mapped(array.tolist(), write))
-    text = orjson.dumps(
-        np.ascontiguousarray(array) if array.ndim else array[()], option=orjson.OPT_SERIALIZE_NUMPY
-    )
+    text = orjson.dumps(np.ascontiguousarray(array) if array.ndim else array[()], option=_DUMP)
     if array.dtype.kind != "f":
         return text
     finite = np.isfinite(array)

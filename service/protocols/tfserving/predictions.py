@@ -5,6 +5,7 @@ Pure. Knows a manifest's signatures; knows no HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -98,7 +99,7 @@ def _is_row(instance: object) -> bool:
     return type(instance) is dict and not is_base64(instance)
 
 
-def _check_rows(rows: list[Any], dtypes: dict[str, str]) -> None:
+def _check_rows(rows: list[Any], dtypes: Mapping[str, str]) -> None:
     names = dtypes.keys()
     for index, row in enumerate(rows):
         if type(row) is dict and row.keys() == names:

@@ -6,12 +6,13 @@ Pure. `serving_default` is the manifest's default signature; every other one is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from service.bundle import Manifest, Signature
 
 DEFAULT = "serving_default"
 
-DATA_TYPES: Mapping[str, int] = {
+DATA_TYPES: Mapping[str, Any] = {
     "float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "string": 7, "int64": 9,
     "bool": 10, "uint16": 17, "float16": 19, "uint32": 22, "uint64": 23,
 }  # fmt: skip

@@ -14,8 +14,6 @@ from service.errors import Invalid, NotFound
 from service.protocols import model_states
 from service.protocols.tfserving.faults import quoted
 
-_State = tfserving_pb2.ModelVersionStatus.State
-
 
 def meant(statuses: Iterable[VersionStatus], ref: ModelRef) -> list[VersionStatus]:
     """Return the versions that `ref` means, all of a model's without version or label, newest first.
@@ -46,7 +44,7 @@ def message(statuses: Iterable[VersionStatus]) -> Any:
         model_version_status=[
             tfserving_pb2.ModelVersionStatus(
                 version=status.model.version,
-                state=_State.Value(model_states.STATES[status.state]),
+                state=model_states.STATES[status.state],
                 status=tfserving_pb2.StatusProto(
                     error_code=model_states.error_code(status), error_message=status.reason
                 ),

@@ -140,7 +140,9 @@ class _Leaves:
         if int in self._kinds:
             large = np.abs(wide) > _LARGEST_INTEGER[self._name]
             if large.any():
-                lost |= large & np.fromiter((type(leaf) is int for leaf in self._leaves), bool)
+                for at in np.flatnonzero(large).tolist():
+                    if type(self._leaves[at]) is int:
+                        self._refuse_loss(at)
         if lost.any():
             self._refuse_loss(int(np.argmax(lost)))
         return array

@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from service.domain import Call, Timing
-from service.errors import Cancelled, TooLarge
+from service.errors import Cancelled, ServiceError, TooLarge
 from service.protocols.edge import CALL, Edge, read_body
 from service.protocols.limits import WireLimits
 
@@ -117,3 +117,49 @@ async def test_reading_stops_at_the_limit_and_when_the_caller_leaves() -> None:
     assert len(wire._messages) == 89
     with pytest.raises(Cancelled):
         await read_body(Wire(piece(b"0", more=True), {"type": "http.disconnect"}).receive, 10)
+
+
+class Shouter:
+    """A wire that claims `/loud` and answers in capitals."""
+
+    def claims(self, method: str, path: str) -> bool:
+        return path.startswith("/loud")
+
+    async def answer(self, method: str, path: str, body: bytes, call: Call) -> Any:
+        if body == b"crash":
+            raise RuntimeError("secret")
+        if body == b"late":
+            raise TooLarge("late")
+        return 201, [(b"a", b"b")], f"{method} {path} ".encode() + body.upper()
+
+    def error_answer(self, error: ServiceError, request_id: str) -> Any:
+        return 418, [], orjson.dumps({"error": error.message.upper()})
+
+
+async def test_a_wire_answers_what_it_claims_by_the_path_as_it_was_sent() -> None:
+    wire = Wire(piece(b"ab"))
+    asked = {**scope("/loud x", x_request_id="r"), "raw_path": b"/loud%20x"}
+    await Edge(crash, LIMITS, {}, [Shouter()])(asked, wire.receive, wire.send)
+    assert wire.status == 201
+    assert wire.sent[1]["body"] == b"POST /loud%20x AB"
+    assert (b"x-request-id", b"r") in wire.sent[0]["headers"]
+    other = Wire(piece(b"ab"))
+    await Edge(inner, LIMITS, {}, [Shouter()])(scope("/other"), other.receive, other.send)
+    assert other.status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "text"),
+    [
+        (b"x" * 11, {}, "THE BODY IS LARGER THAN 10 BYTES"),
+        (b"", {"x_request_timeout_ms": "x"}, "EXPECTED A POSITIVE WHOLE NUMBER OF MILLISECONDS"),
+        (b"late", {}, "LATE"),
+        (b"crash", {}, "INTERNAL ERROR"),
+    ],
+)
+async def test_every_error_of_a_wires_request_is_told_in_its_words(
+    body: bytes, headers: dict[str, str], text: str
+) -> None:
+    wire = Wire(piece(body))
+    await Edge(inner, LIMITS, {}, [Shouter()])(scope("/loud", **headers), wire.receive, wire.send)
+    assert (wire.status, wire.error) == (418, text)
