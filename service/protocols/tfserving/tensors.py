@@ -148,10 +148,22 @@ def _array(values: Any, dtype: str, field: str) -> Array:
         texts = np.empty(len(values), object)
         texts[:] = list(values)
         return texts
+    if dtype in _PACKED:
+        return _unpacked(values, dtype)
     array = np.fromiter(values, _WIDE.get(_FIELDS[dtype], np.dtype(dtype)), len(values))
     if dtype == "float16":
         return _checked(array, np.dtype(np.uint16), field).view(np.float16)
     return _checked(array, np.dtype(dtype), field) if array.dtype != dtype else array
+
+
+def _unpacked(values: Any, dtype: str) -> Array:
+    """Return a packed field as an array: written again by itself, its elements are the last of its bytes."""
+    alone = tensorflow_pb2.TensorProto()
+    getattr(alone, _FIELDS[dtype]).MergeFrom(values)
+    content = alone.SerializeToString()
+    kind = np.dtype(dtype).newbyteorder("<")
+    start = len(content) - len(values) * kind.itemsize
+    return np.frombuffer(content, kind, len(values), start).astype(dtype)  # a copy: aligned
 
 
 def _checked(array: Array, dtype: np.dtype[Any], field: str) -> Array:
