@@ -36,6 +36,8 @@ def decode(body: bytes, manifest: Manifest) -> Prediction:
             f'Serving signature name: "{quoted(asked)}" not found in signature def', field="signature_name"
         )
     signature = manifest.signatures[name]
+    if not signature.inputs:
+        raise Invalid(f"Failed to get input map for signature: {asked or 'DEFAULT'}", field="signature_name")
     by_row = "instances" in document
     if by_row == ("inputs" in document):
         _refuse_keys(document, both=by_row)
@@ -73,7 +75,7 @@ def _rows(document: dict[str, Any], signature: Signature) -> dict[str, Array]:
         )
     if not instances:
         raise Invalid(f"JSON Value: {shown(document)} No values in 'instances' array", field="instances")
-    if type(instances[0]) is not dict and len(signature.inputs) > 1:
+    if not _is_row(instances[0]) and len(signature.inputs) > 1:
         raise Invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required "
             "as per tensorinfo_map",

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from service.errors import Invalid, ServiceError
 from service.protocols.tfserving.predictions import decode
 from tests.service.protocols.tfserving import manifests
-from tests.service.protocols.tfserving.manifests import ONE, TEXT, TWO
+from tests.service.protocols.tfserving.manifests import CONSTANT, ONE, TEXT, TWO
 
-MANIFEST = manifests.of({"own": ONE, "two": TWO, "text": TEXT})
+MANIFEST = manifests.of({"own": ONE, "two": TWO, "text": TEXT, "constant": CONSTANT})
 FAILED = "Failed to process element: "
 
 
@@ -67,6 +67,8 @@ def test_the_default_signature_has_two_names() -> None:
         ({"signature_name": 1}, "JSON Value: {\n    \"signature_name\": 1\n} not formatted correctly. 'signature_name' key must be a string value."),
         ({"signature_name": "none"}, 'Serving signature name: "none" not found in signature def'),
         ({"signature_name": "two", "instances": [1]}, "instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map"),
+        ({"signature_name": "two", "instances": [{"b64": "YQ=="}]}, "instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map"),
+        ({"signature_name": "constant", "instances": [1]}, "Failed to get input map for signature: constant"),
         ({"signature_name": "two", "inputs": [1]}, "inputs is a plain value/list, but expecting an object as multiple input tensors required as per tensorinfo_map"),
         ({"signature_name": "two", "inputs": {"a": 1}}, "Missing named input: b in 'inputs' object."),
         ({"signature_name": "two", "instances": [{"a": 1, "b": 1}, [1]]}, "Expecting object but got list at item 1 of input list"),
@@ -103,7 +105,7 @@ def test_nan_passes_to_the_model() -> None:
     assert np.isnan(decode(b'{"instances": [NaN]}', MANIFEST).request.inputs["x"]).all()
 
 
-@pytest.mark.parametrize("signature", ["own", "two", "text"])
+@pytest.mark.parametrize("signature", ["own", "two", "text", "constant"])
 @given(body=st.dictionaries(
     st.sampled_from(["instances", "inputs", "other"]),
     st.recursive(
