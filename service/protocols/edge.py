@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,8 +31,12 @@ ErrorAnswer = Callable[[ServiceError, str], tuple[int, http.RawHeaders, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What answers under a path, and how that wire tells the edge's own refusals."""
+    """A protocol that answers its own requests past the router, and tells the edge's refusals in its own words.
 
+    `claims` says of a method and a path, as it was sent, whether a request is of this protocol.
+    """
+
+    claims: Callable[[str, str], bool]
     app: ASGIApp
     error_answer: ErrorAnswer = http.error_answer
 
@@ -45,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class Edge:
-    """Wraps `app`; POST requests for a path in `direct`, and all for a path in `wires`, are answered without it.
+    """Wraps `app`; POST requests for a path in `direct`, and what a wire claims, are answered without it.
 
     The router and its middleware cost more than a small model's run, hence `direct`.
     """
@@ -55,13 +59,13 @@ class Edge:
         app: ASGIApp,
         limits: WireLimits,
         direct: Mapping[str, Direct],
-        wires: Mapping[str, Wire] | None = None,
+        wires: Sequence[Wire] = (),
     ) -> None:
         self._app = app
-        self._default = Wire(app)
+        self._default = Wire(lambda _method, _path: True, app)
         self._limits = limits
         self._direct = dict(direct)
-        self._wires = dict(wires or {})
+        self._wires = tuple(wires)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (lifespan) pass through."""
@@ -70,18 +74,22 @@ class Edge:
             return
         headers = dict(scope["headers"])
         request_id = http.request_id(headers)
-        wire = self._wires.get(scope["path"], self._default)
+        direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+        wire = self._default if direct is not None else self._wire_of(scope)
         try:
             call = http.call(headers, self._limits, request_id, time.monotonic())
             http.check_body_headers(headers, self._limits)
         except ServiceError as error:
             await _refuse(receive, send, wire.error_answer(error, request_id), request_id)
             return
-        direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
         if direct is None:
             await self._pass_on(wire, scope, receive, send, call)
         else:
             await self._answer(direct, headers, receive, send, call)
+
+    def _wire_of(self, scope: Scope) -> Wire:
+        method, path = scope["method"], sent_path(scope)
+        return next((wire for wire in self._wires if wire.claims(method, path)), self._default)
 
     async def _answer(
         self, direct: Direct, headers: http.Headers, receive: Receive, send: Send, call: Call
@@ -135,7 +143,7 @@ class Edge:
         except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
             _log.exception("request %s failed", call.request_id)
             if not started:
-                await _send_error(send, Internal("internal error"), call.request_id)
+                await _send_error(send, Internal("internal error"), call.request_id, wire.error_answer)
 
 
 async def read_body(receive: Receive, max_bytes: int) -> bytes:
@@ -172,8 +180,16 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _send_error(send: Send, error: ServiceError, request_id: str) -> None:
-    status, headers, body = http.error_answer(error, request_id)
+def sent_path(scope: Scope) -> str:
+    """Return the path as it was sent, percent-encoded; a server that does not tell has decoded it."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1")
+
+
+async def _send_error(
+    send: Send, error: ServiceError, request_id: str, error_answer: ErrorAnswer = http.error_answer
+) -> None:
+    status, headers, body = error_answer(error, request_id)
     headers.append((b"x-request-id", request_id.encode("ascii")))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -16,6 +16,8 @@ from service.protocols.limits import WireLimits
 from service.protocols.openai import rest as openai_rest
 from service.protocols.tasks import grpc as tasks_grpc
 from service.protocols.tasks import rest as tasks_rest
+from service.protocols.tfserving import grpc as tfserving_grpc
+from service.protocols.tfserving import rest as tfserving_rest
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -25,7 +27,7 @@ def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
     api = tasks_rest.create_api(gateway)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
-    return Edge(api, limits, direct, openai_rest.wires(gateway))
+    return Edge(api, limits, direct, (openai_rest.wire(gateway), tfserving_rest.wire(gateway)))
 
 
 def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool = True) -> grpc.aio.Server:
@@ -35,7 +37,9 @@ def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool
     """
     server = grpc.aio.server(options=rpc.options(limits), maximum_concurrent_rpcs=limits.max_rpcs)
     rpc.add_service(server, tasks_grpc.service(gateway), limits)
+    for service in tfserving_grpc.services(gateway, limits):
+        rpc.add_service(server, service, limits)
     rpc.add_service(server, health.service(gateway), limits)
     if reflection:
-        health.reflect(server, tasks_grpc.SERVICE)
+        health.reflect(server, tasks_grpc.SERVICE, *tfserving_grpc.SERVICES)
     return server

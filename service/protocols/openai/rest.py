@@ -19,7 +19,7 @@ from service.domain import Call, ModelId, TextChunk
 from service.errors import Internal, Invalid, ServiceError
 from service.protocols import http, streams
 from service.protocols.departure import unless_gone
-from service.protocols.edge import CALL, Wire
+from service.protocols.edge import CALL, Wire, sent_path
 from service.protocols.openai import chat, completions, embeddings
 from service.protocols.openai.choices import Chunks, Indexed, Usage, Whole, side_by_side, whole
 from service.protocols.openai.errors import error_answer, error_event
@@ -47,20 +47,20 @@ class Documents(Protocol):
         """Return the answer in one document."""
 
 
-def wires(gateway: Gateway) -> Mapping[str, Wire]:
-    """Return what answers under each path, for the edge."""
+def wire(gateway: Gateway) -> Wire:
+    """Return what answers OpenAI's paths, for the edge."""
     routes: dict[str, Handler] = {
         "/v1/completions": _generation(gateway, "cmpl", completions.decode, completions.CompletionDocuments),
         "/v1/chat/completions": _generation(gateway, "chatcmpl", chat.decode, chat.ChatDocuments),
         "/v1/embeddings": _embedding(gateway),
     }
-    return {path: Wire(_app(handler), error_answer) for path, handler in routes.items()}
+    return Wire(lambda _method, path: path in routes, _app(routes), error_answer)
 
 
-def _app(handler: Handler) -> ASGIApp:
+def _app(routes: Mapping[str, Handler]) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await _respond(handler, scope, receive)
+            response = await _respond(routes[sent_path(scope)], scope, receive)
             await response(scope, receive, send)
         except ServiceError as error:
             await _refusal(error)(scope, receive, send)

@@ -26,7 +26,7 @@ def encode_model(model: ModelId, manifest: Manifest) -> bytes:
     message = tasks_pb2.GetModelReply(
         model=tasks_pb2.ModelId(name=model.name, version=model.version),
         word=detail.word,
-        created=manifest.created.isoformat(),
+        created=detail.created_at.isoformat(),
         default_signature=detail.default_signature,
         metrics=detail.metrics,
         labels=detail.labels,

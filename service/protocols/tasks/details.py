@@ -5,11 +5,14 @@ Knows manifests; knows neither HTTP nor gRPC.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal, Self
 
 from service import bundle
 from service.bundle import Manifest
-from service.domain import ModelId, Word
+from service.domain import ModelId, VersionStatus, Word
+from service.protocols import model_states
 from service.protocols.tasks.replies import Reply
 
 
@@ -43,14 +46,19 @@ class ParityReply(Reply):
 
 
 class DetailReply(Reply):
-    """One version of a model; `created` is in seconds since 1970, as OpenAI's clients read it."""
+    """One version of a model, for readers of three kinds.
+
+    `created` is in Unix seconds and `owned_by` is there for OpenAI's clients, `model_version_status` (every
+    known version) for TensorFlow Serving's.
+    """
 
     id: str
     object: Literal["model"] = "model"
+    created: int
     owned_by: Literal["sluice"] = "sluice"
     version: int
     word: Word
-    created: int
+    created_at: datetime
     default_signature: str
     signatures: dict[str, SignatureReply]
     metrics: dict[str, float]
@@ -58,15 +66,17 @@ class DetailReply(Reply):
     labels: list[str]
     features: list[str]
     limits: dict[str, int]
+    model_version_status: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, model: ModelId, manifest: Manifest) -> Self:
-        """Return the document of a version and its manifest."""
+    def of(cls, model: ModelId, manifest: Manifest, statuses: Iterable[VersionStatus] = ()) -> Self:
+        """Return the document of a version and its manifest; of `statuses`, only the model's own are told."""
         return cls(
             id=model.name,
             version=model.version,
             word=manifest.task.word,
             created=int(manifest.created.timestamp()),
+            created_at=manifest.created,
             default_signature=manifest.default_signature,
             signatures={name: _signature(found) for name, found in manifest.signatures.items()},
             metrics=manifest.metrics,
@@ -79,6 +89,9 @@ class DetailReply(Reply):
             labels=_labels(manifest.task),
             features=_features(manifest.task),
             limits={**_limits(manifest.task), "max_batch_rows": manifest.batching.max_rows},
+            model_version_status=model_states.documents(
+                status for status in statuses if status.model.name == model.name
+            ),
         )
 
 

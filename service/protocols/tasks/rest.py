@@ -173,7 +173,8 @@ def _create_catalogue(gateway: Gateway) -> APIRouter:
     @router.get("/models/{name}", tags=["models"])
     async def get_model(name: str, version: Version = None, label: Label = None) -> DetailReply:
         """One version of a model: what it takes and gives, its bounds, and how good it is."""
-        return DetailReply.of(*gateway.describe(bodies.one_version(ModelRef(name, version, label))))
+        found = gateway.describe(bodies.one_version(ModelRef(name, version, label)))
+        return DetailReply.of(*found, gateway.statuses())
 
     return router
 

@@ -132,7 +132,7 @@ async def test_a_wire_has_its_own_app_under_its_path_and_tells_refusals_in_its_o
     def teapot(error: ServiceError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         return 418, [], orjson.dumps({"error": {"says": error.message, "id": request_id}})
 
-    edge = Edge(never, LIMITS, {}, {"/own": edges.Wire(own, teapot)})
+    edge = Edge(never, LIMITS, {}, [edges.Wire(lambda _method, path: path == "/own", own, teapot)])
     fine = Wire(piece(b"?"))
     await edge(scope("/own", x_request_id="r"), fine.receive, fine.send)
     assert fine.sent[1]["body"] == b"r?"
@@ -143,3 +143,47 @@ async def test_a_wire_has_its_own_app_under_its_path_and_tells_refusals_in_its_o
     announced = Wire()
     await edge(scope("/own", x_request_id="r", content_length="11"), announced.receive, announced.send)
     assert announced.status == 418
+
+
+async def shout(scope: Any, receive: Any, send: Any) -> None:
+    """Answer in capitals."""
+    body = (await receive())["body"]
+    if body == b"crash":
+        raise RuntimeError("secret")
+    await send({"type": "http.response.start", "status": 201, "headers": []})
+    await send({"type": "http.response.body", "body": edges.sent_path(scope).encode() + body.upper()})
+
+
+def shouted(error: ServiceError, request_id: str) -> Any:
+    return 418, [], orjson.dumps({"error": error.message.upper()})
+
+
+SHOUTER = edges.Wire(lambda _method, path: path.startswith("/loud"), shout, shouted)
+
+
+async def test_a_wire_answers_what_it_claims_by_the_path_as_it_was_sent() -> None:
+    wire = Wire(piece(b"ab"))
+    asked = {**scope("/loud x", x_request_id="r"), "raw_path": b"/loud%20x"}
+    await Edge(crash, LIMITS, {}, [SHOUTER])(asked, wire.receive, wire.send)
+    assert wire.status == 201
+    assert wire.sent[1]["body"] == b"/loud%20xAB"
+    assert (b"x-request-id", b"r") in wire.sent[0]["headers"]
+    other = Wire(piece(b"ab"))
+    await Edge(inner, LIMITS, {}, [SHOUTER])(scope("/other"), other.receive, other.send)
+    assert other.status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "text"),
+    [
+        (b"x" * 11, {}, "THE BODY IS LARGER THAN 10 BYTES"),
+        (b"", {"x_request_timeout_ms": "x"}, "EXPECTED A POSITIVE WHOLE NUMBER OF MILLISECONDS"),
+        (b"crash", {}, "INTERNAL ERROR"),
+    ],
+)
+async def test_every_error_of_a_wires_request_is_told_in_its_words(
+    body: bytes, headers: dict[str, str], text: str
+) -> None:
+    wire = Wire(piece(body))
+    await Edge(inner, LIMITS, {}, [SHOUTER])(scope("/loud", **headers), wire.receive, wire.send)
+    assert (wire.status, wire.error) == (418, text)

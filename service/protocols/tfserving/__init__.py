@@ -1,0 +1,1 @@
+"""TensorFlow Serving's REST and gRPC; knows the gateway, and no other protocol."""

@@ -1,0 +1,261 @@
+"""TensorFlow Serving over gRPC: methods from message bytes to message bytes.
+
+Knows messages and the gateway; binding to a server is `service.protocols.rpc`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pb import tfserving_pb2
+from service.bundle import Manifest, Signature
+from service.domain import Array, Call, ModelId, ModelRef, PredictRequest
+from service.errors import Forbidden, Invalid, ServiceError, Unsupported
+from service.protocols import rpc
+from service.protocols.limits import WireLimits
+from service.protocols.tfserving import examples, faults, inference, metadata, signatures, standing, tensors
+from service.protocols.tfserving.faults import quoted
+
+if TYPE_CHECKING:
+    from service.gateway import Gateway
+
+PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+SERVICES = (PREDICTION_SERVICE, MODEL_SERVICE)
+
+
+def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.RpcService]:
+    """Return the methods of both services."""
+    methods = Methods(gateway, limits.max_body_bytes)
+    return (
+        rpc.RpcService(
+            PREDICTION_SERVICE,
+            unary={
+                "Predict": methods.predict,
+                "Classify": methods.classify,
+                "Regress": methods.regress,
+                "MultiInference": methods.multi_inference,
+                "GetModelMetadata": methods.get_model_metadata,
+            },
+            streams={},
+        ),
+        rpc.RpcService(
+            MODEL_SERVICE,
+            unary={
+                "GetModelStatus": methods.get_model_status,
+                "HandleReloadConfigRequest": methods.handle_reload_config_request,
+            },
+            streams={},
+        ),
+    )
+
+
+class Methods:
+    """Each method decodes, asks the gateway and encodes.
+
+    Nothing is awaited between `describe` and `predict`: the version whose signatures are read answers.
+    """
+
+    def __init__(self, gateway: Gateway, max_bytes: int) -> None:
+        self._gateway = gateway
+        self._max_bytes = max_bytes
+
+    async def predict(self, message: bytes, call: Call) -> bytes:
+        """PredictRequest to PredictResponse."""
+        body = rpc.parse(tfserving_pb2.PredictRequest, message)
+        ref = _ref(body)
+        try:
+            _, manifest = self._gateway.describe(ref)
+            request = _predict_request(body, manifest, self._max_bytes)
+            answer = await self._gateway.predict(ref, request, call)
+        except ServiceError as error:
+            raise faults.told(error, ref) from error
+        reply = tfserving_pb2.PredictResponse(model_spec=_spec(answer.model, body.model_spec))
+        for name, array in answer.outputs.items():
+            reply.outputs[name].CopyFrom(tensors.encode(array))
+        return _bytes(reply)
+
+    async def classify(self, message: bytes, call: Call) -> bytes:
+        """ClassificationRequest to ClassificationResponse."""
+        body = rpc.parse(tfserving_pb2.ClassificationRequest, message)
+        model, able, values = await self._infer(body.model_spec, "classify", body.input, _ref(body), call)
+        return _bytes(
+            tfserving_pb2.ClassificationResponse(
+                result=_classifications(values, able), model_spec=_spec(model, body.model_spec)
+            )
+        )
+
+    async def regress(self, message: bytes, call: Call) -> bytes:
+        """RegressionRequest to RegressionResponse."""
+        body = rpc.parse(tfserving_pb2.RegressionRequest, message)
+        model, _, values = await self._infer(body.model_spec, "regress", body.input, _ref(body), call)
+        return _bytes(
+            tfserving_pb2.RegressionResponse(
+                result=_regressions(values), model_spec=_spec(model, body.model_spec)
+            )
+        )
+
+    async def multi_inference(self, message: bytes, call: Call) -> bytes:
+        """MultiInferenceRequest to MultiInferenceResponse."""
+        body = rpc.parse(tfserving_pb2.MultiInferenceRequest, message)
+        _check_tasks(body.tasks)
+        reply = tfserving_pb2.MultiInferenceResponse()
+        for task in body.tasks:
+            method = inference.METHOD_NAMES[task.method_name]
+            model, able, values = await self._infer(task.model_spec, method, body.input, _ref(task), call)
+            result = reply.results.add(model_spec=_spec(model, task.model_spec))
+            if method == "classify":
+                result.classification_result.CopyFrom(_classifications(values, able))
+            else:
+                result.regression_result.CopyFrom(_regressions(values))
+        return _bytes(reply)
+
+    async def get_model_metadata(self, message: bytes, _: Call) -> bytes:
+        """GetModelMetadataRequest to GetModelMetadataResponse."""
+        body = rpc.parse(tfserving_pb2.GetModelMetadataRequest, message)
+        ref = _ref(body)
+        metadata.check_fields(body.metadata_field)
+        try:
+            return _bytes(metadata.message(*self._gateway.describe(ref)))
+        except ServiceError as error:
+            raise faults.told(error, ref) from error
+
+    async def get_model_status(self, message: bytes, _: Call) -> bytes:
+        """GetModelStatusRequest to GetModelStatusResponse."""
+        body = rpc.parse(tfserving_pb2.GetModelStatusRequest, message)
+        return _bytes(standing.message(standing.meant(self._gateway.statuses(), _ref(body))))
+
+    async def handle_reload_config_request(self, message: bytes, _: Call) -> bytes:
+        """Refuse: which models are served is decided on the server's side."""
+        rpc.parse(tfserving_pb2.ReloadConfigRequest, message)
+        raise Forbidden("changing the configuration over the wire is switched off on this server")
+
+    async def _infer(
+        self, spec: Any, method: inference.Method, given: Any, ref: ModelRef, call: Call
+    ) -> tuple[ModelId, inference.Ability, Array]:
+        try:
+            _, manifest = self._gateway.describe(ref)
+            able = inference.ability(manifest, spec.signature_name, method)
+            request = able.request(examples.from_input(given), manifest)
+            answer = await self._gateway.predict(ref, request, call)
+        except ServiceError as error:
+            raise faults.told(error, ref) from error
+        return answer.model, able, able.values(answer.outputs)
+
+
+def _ref(body: Any) -> ModelRef:
+    if not body.HasField("model_spec"):
+        raise Invalid("Missing ModelSpec", field="model_spec")
+    spec = body.model_spec
+    if not spec.name:
+        raise Invalid("ModelSpec has no name specified.", field="model_spec.name")
+    which = spec.WhichOneof("version_choice")
+    return ModelRef(
+        spec.name,
+        spec.version.value if which == "version" else None,
+        spec.version_label if which == "version_label" else None,
+    )
+
+
+def _spec(model: ModelId, asked: Any) -> Any:
+    spec = tfserving_pb2.ModelSpec(name=model.name, signature_name=asked.signature_name or signatures.DEFAULT)
+    spec.version.value = model.version
+    return spec
+
+
+def _predict_request(body: Any, manifest: Manifest, max_bytes: int) -> PredictRequest:
+    asked = body.model_spec.signature_name
+    name = signatures.own_name(manifest, asked)
+    if name is None:
+        raise Invalid(
+            f'Serving signature key "{quoted(asked)}" not found.', field="model_spec.signature_name"
+        )
+    signature = manifest.signatures[name]
+    _check_inputs(body.inputs, signature)
+    _check_filter(body.output_filter, signature)
+    arrays = tensors.decode_all(body.inputs, max_bytes)
+    return PredictRequest(arrays, name, tuple(body.output_filter))
+
+
+def _check_inputs(inputs: Any, signature: Signature) -> None:
+    known = {tensor.name: tensor for tensor in signature.inputs}
+    given = set(inputs)
+    if len(given) != len(known):
+        raise Invalid(
+            f"input size does not match signature: {len(given)}!={len(known)} len({{{_set(given)}}}) != "
+            f"len({{{_set(known)}}}). Sent extra: {{{_set(given - known.keys())}}}. Missing but required: "
+            f"{{{_set(known.keys() - given)}}}.",
+            field="inputs",
+        )
+    for name, tensor in inputs.items():
+        if name not in known:
+            raise Invalid(
+                f"input tensor alias not found in signature: {quoted(name)}. Inputs expected to be in the set "
+                f"{{{_set(known)}}}.",
+                field="inputs",
+            )
+        expected = signatures.DATA_TYPES[known[name].dtype]
+        if tensor.dtype != expected:
+            raise Invalid(
+                f"input tensor {name}: expected {tensors.dtype_name(expected)} but "
+                f"{tensors.dtype_name(tensor.dtype)} is provided",
+                field=f"inputs.{name}",
+            )
+
+
+def _check_filter(names: Any, signature: Signature) -> None:
+    known = {tensor.name for tensor in signature.outputs}
+    seen: set[str] = set()
+    for name in names:
+        if name not in known:
+            raise Invalid(
+                f"output tensor alias not found in signature: {quoted(name)} Outputs expected to be in the set "
+                f"{{{_set(known)}}}.",
+                field="output_filter",
+            )
+        if name in seen:
+            raise Invalid(f"duplicate output tensor alias: {name}", field="output_filter")
+        seen.add(name)
+
+
+def _check_tasks(tasks: Any) -> None:
+    if not tasks:
+        raise Invalid("Inference request has no tasks", field="tasks")
+    seen: set[str] = set()
+    for task in tasks:
+        if not task.model_spec.name:
+            raise Invalid("Found ModelSpec with an empty model name.", field="tasks")
+        if task.model_spec.name != tasks[0].model_spec.name:
+            raise Invalid(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name.", field="tasks"
+            )
+        name = task.model_spec.signature_name or signatures.DEFAULT
+        if name in seen:
+            raise Invalid(f"Duplicate evaluation of signature: {quoted(name)}", field="tasks")
+        seen.add(name)
+        if task.method_name not in inference.METHOD_NAMES:
+            raise Unsupported(f"Unsupported signature method_name: {quoted(task.method_name)}", field="tasks")
+
+
+def _set(names: Any) -> str:
+    return quoted(",".join(sorted(names)))
+
+
+def _classifications(values: Array, able: inference.Ability) -> Any:
+    result = tfserving_pb2.ClassificationResult()
+    for row in values.tolist():
+        classes = result.classifications.add().classes
+        for label, score in zip(able.labels, row, strict=True):
+            classes.add(label=label, score=score)
+    return result
+
+
+def _regressions(values: Array) -> Any:
+    return tfserving_pb2.RegressionResult(
+        regressions=[tfserving_pb2.Regression(value=value) for value in values.tolist()]
+    )
+
+
+def _bytes(message: Any) -> bytes:
+    serialized: bytes = message.SerializeToString()
+    return serialized
