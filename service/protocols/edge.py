@@ -34,11 +34,19 @@ _log = logging.getLogger(__name__)
 class Edge:
     """Wraps `app`; POST requests for a path in `direct` are answered without it.
 
-    The router and its middleware cost more than a small model's run, hence `direct`.
+    The router and its middleware cost more than a small model's run, hence `direct`. `mounted` has the apps that
+    do all of this in their own way, by the first part of their paths.
     """
 
-    def __init__(self, app: ASGIApp, limits: WireLimits, direct: Mapping[str, Direct]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: WireLimits,
+        direct: Mapping[str, Direct],
+        mounted: Mapping[str, ASGIApp] | None = None,
+    ) -> None:
         self._app = app
+        self._mounted = dict(mounted or {})
         self._limits = limits
         self._direct = dict(direct)
 
@@ -46,6 +54,10 @@ class Edge:
         """Answer one request; other scopes (lifespan) pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        mounted = self._mounted.get(scope["path"][1:].partition("/")[0])
+        if mounted is not None:
+            await mounted(scope, receive, send)
             return
         headers = dict(scope["headers"])
         request_id = http.request_id(headers)
@@ -161,7 +173,13 @@ async def _refuse(receive: Receive, send: Send, error: ServiceError, request_id:
     """Answer before the body has been read, and close the connection: its rest is of no use."""
     status, headers, body = http.error_answer(error, request_id)
     headers.append((b"x-request-id", request_id.encode("ascii")))
-    headers.append((b"connection", b"close"))
+    await answer_unread(receive, send, (status, headers, body))
+
+
+async def answer_unread(receive: Receive, send: Send, answer: tuple[int, http.RawHeaders, bytes]) -> None:
+    """Send status, headers and body to who may still be sending, and close the connection."""
+    status, headers, body = answer
+    headers = [*headers, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     with suppress(TimeoutError):
