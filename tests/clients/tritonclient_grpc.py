@@ -7,8 +7,8 @@ import queue
 import sys
 
 import numpy as np
-import tritonclient.grpc as grpc
 import tritonclient.grpc.aio as grpc_aio
+from tritonclient import grpc
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 

@@ -6,8 +6,8 @@ import asyncio
 import sys
 
 import numpy as np
-import tritonclient.http as http
 import tritonclient.http.aio as http_aio
+from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
 X = np.arange(8, dtype=np.float32).reshape(2, 4)

@@ -5,6 +5,8 @@ Pure. Knows no model.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from service.domain import Array
@@ -14,7 +16,7 @@ def best(array: Array, count: int, *, batched: bool, labels: tuple[str, ...]) ->
     """Return the `count` highest elements, best first, as text: of each row [rows, count] if `batched`,
     else of all [count]. Of equal ones the first comes first; fewer elements than `count` give as many.
     """
-    rows = array.reshape(len(array), -1) if batched else array.reshape(1, -1)
+    rows = array.reshape(len(array) if batched else 1, math.prod(array.shape[1:] if batched else array.shape))
     kept = min(count, rows.shape[1])
     found = np.empty((len(rows), kept), object)
     for row, values in enumerate(rows):
