@@ -3,6 +3,7 @@
 import json
 import subprocess
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +147,48 @@ def test_an_open_stream_does_not_hold_up_the_shutdown(tmp_path: Path) -> None:
         assert server.stop() == 0
         end.set()
         assert call.code().name == "UNAVAILABLE"
+
+
+NESTED = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":' + b"[" * 900 + b"]" * 900 + b"}]}"
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"", {}, 400),
+        (b"[" * 100_000, {}, 400),
+        (NESTED, {}, 400),
+        (b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[1,2,3,1e999]}]}', {}, 400),
+        (b'{"inputs":[{"name":"x","datatype":"FP32","shape":[18446744073709551615],"data":[]}]}', {}, 400),
+        (b"{}" + bytes(16), {"inference-header-content-length": "2"}, 400),
+        (b"{}", {"inference-header-content-length": "3"}, 400),
+        (b"{}", {"content-encoding": "deflate"}, 400),
+        (b"{}", {"content-encoding": "zstd"}, 400),
+        (zlib.compress(bytes(200 * 2**20), 9), {"content-encoding": "deflate"}, 413),
+        (bytes(15), {"inference-header-content-length": "0"}, 400),
+    ],
+)
+def test_bad_input_is_refused_and_harms_nobody(
+    server: Server, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    response = server.http.post("/v2/models/multiply/infer", content=content, headers=headers)
+    assert response.status_code == status, response.text
+    assert list(response.json()) == ["error"]
+    x = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [[1, 2, 3, 4]]}
+    after = server.http.post("/v2/models/multiply/infer", json={"inputs": [x]}).json()
+    assert after["outputs"][0]["data"] == [2, 4, 6, 8]
+
+
+def test_a_timeout_that_passes_is_an_error_of_its_own(server: Server) -> None:
+    body = {"text_input": "ab", "max_tokens": 64, "timeout": 1}
+    for action in ("generate", "generate_stream"):
+        response = server.http.post(f"/v2/models/letters/{action}", json=body)
+        assert response.status_code == 504
+        assert "deadline" in response.json()["error"]
+    x = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+    late = server.http.post("/v2/models/multiply/infer", json={"inputs": [x], "parameters": {"timeout": 1}})
+    assert late.status_code == 504
+    header = {"x-request-timeout-ms": "0"}
+    assert (
+        server.http.post("/v2/models/multiply/infer", json={"inputs": [x]}, headers=header).status_code == 504
+    )
