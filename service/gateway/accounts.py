@@ -51,6 +51,7 @@ class Accounts:
         recorder = visit.recorder
         recorder.answered(visit.word, visit.call.protocol, "ok", duration_s)
         recorder.waited(visit.word, timing.queue_s)
+        recorder.tally.answer(duration_s, timing)
         if isinstance(answer, GenerateAnswer | TextChunk):
             recorder.counted_tokens(answer.prompt_tokens, answer.completion_tokens)
         elif isinstance(answer, TranslateAnswer):
@@ -91,6 +92,7 @@ class Accounts:
                 seen = Internal("internal error")
         word = outcome.value.lower()
         visit.recorder.answered(visit.word, visit.call.protocol, word, now_s - visit.started_at_s)
+        visit.recorder.tally.failed.add(now_s - visit.started_at_s)
         if outcome in _PASSING:
             visit.recorder.refused(word)
         self._write(visit, now_s, error, outcome)

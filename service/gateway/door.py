@@ -41,6 +41,7 @@ from service.errors import Overloaded, ServiceError, TimedOut, Unavailable
 from service.gateway.accounts import Accounts, Visit
 from service.observability import logs
 from service.observability.metrics import Metrics
+from service.observability.tally import Tally
 from service.repository.changes import Changes
 from service.repository.live import LiveVersion
 from service.repository.registry import Registry
@@ -136,6 +137,10 @@ class Gateway:
     def statuses(self) -> tuple[VersionStatus, ...]:
         """Return where every version on disk stands."""
         return self._registry.statuses()
+
+    def tallies(self) -> tuple[tuple[ModelId, Tally], ...]:
+        """Return what was counted for each live version, by name and number."""
+        return tuple((each.model, each.recorder.tally) for each in self._registry.live())
 
     def ready(self) -> bool:
         """Say whether to send requests here: the first look at the models is dealt with, and not draining.

@@ -16,6 +16,7 @@ from prometheus_client import Counter, Histogram, generate_latest
 
 from service.domain import ModelId, VersionState, Word
 from service.observability.families import Families
+from service.observability.tally import Tally
 
 UNKNOWN = "unknown"
 STATES: tuple[VersionState, ...] = ("loading", "available", "draining", "failed", "unloaded")
@@ -24,7 +25,8 @@ STATES: tuple[VersionState, ...] = ("loading", "available", "draining", "failed"
 class GraphRecorder:
     """Records the runs of one graph."""
 
-    def __init__(self, families: Families, model: ModelId, signature: str) -> None:
+    def __init__(self, families: Families, model: ModelId, signature: str, tally: Tally) -> None:
+        self._tally = tally
         labels = (model.name, str(model.version), signature)
         self._labels = labels
         self._batches = families.batches
@@ -43,12 +45,18 @@ class GraphRecorder:
         self._run.observe(run_s)
         self._rows.observe(rows)
         self._padding.observe(padding)
+        if not failed:
+            self._tally.run(rows, run_s)
 
 
 class VersionRecorder:
-    """Records what concerns one version, or, for `UNKNOWN`, requests that found none."""
+    """Records what concerns one version, or, for `UNKNOWN`, requests that found none.
+
+    `tally` has the same in numbers that can be read back.
+    """
 
     def __init__(self, families: Families, name: str, version: str) -> None:
+        self.tally = Tally()
         self._families = families
         self._labels = (name, version)
         self._durations: dict[tuple[Word, str, str], Histogram] = {}
@@ -119,7 +127,7 @@ class Metrics:
 
     def graph(self, model: ModelId, signature: str) -> GraphRecorder:
         """Return a recorder for the runs of one graph of a version."""
-        return GraphRecorder(self.families, model, signature)
+        return GraphRecorder(self.families, model, signature, self.version(model).tally)
 
     def watch_queue(self, model: ModelId, signature: str, depth: Callable[[], int]) -> None:
         """Ask `depth` at each scrape how many requests wait."""

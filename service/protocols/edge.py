@@ -51,7 +51,8 @@ _log = logging.getLogger(__name__)
 class Edge:
     """Wraps `app`; POST requests for a path in `direct`, and what a wire claims, are answered without it.
 
-    The router and its middleware cost more than a small model's run, hence `direct`.
+    The router and its middleware cost more than a small model's run, hence `direct`. `mounted` has the apps that
+    do all of this in their own way, by the first part of their paths.
     """
 
     def __init__(
@@ -60,17 +61,23 @@ class Edge:
         limits: WireLimits,
         direct: Mapping[str, Direct],
         wires: Sequence[Wire] = (),
+        mounted: Mapping[str, ASGIApp] | None = None,
     ) -> None:
         self._app = app
         self._default = Wire(lambda _method, _path: True, app)
         self._limits = limits
         self._direct = dict(direct)
         self._wires = tuple(wires)
+        self._mounted = dict(mounted or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (lifespan) pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        mounted = self._mounted.get(scope["path"][1:].partition("/")[0])
+        if mounted is not None:
+            await mounted(scope, receive, send)
             return
         headers = dict(scope["headers"])
         request_id = http.request_id(headers)
@@ -198,10 +205,15 @@ async def _send_error(
 async def _refuse(
     receive: Receive, send: Send, answer: tuple[int, http.RawHeaders, bytes], request_id: str
 ) -> None:
+    status, headers, body = answer
+    named = [*headers, (b"x-request-id", request_id.encode("ascii"))]
+    await answer_unread(receive, send, (status, named, body))
+
+
+async def answer_unread(receive: Receive, send: Send, answer: tuple[int, http.RawHeaders, bytes]) -> None:
     """Answer before the body has been read, and close the connection: its rest is of no use."""
     status, headers, body = answer
-    headers.append((b"x-request-id", request_id.encode("ascii")))
-    headers.append((b"connection", b"close"))
+    headers = [*headers, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     with suppress(TimeoutError):

@@ -10,9 +10,9 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import grpc
@@ -40,6 +40,8 @@ GRPC_STATUS: Mapping[Code, grpc.StatusCode] = {
 
 UnaryMethod = Callable[[bytes, Call], Awaitable[bytes]]
 StreamMethod = Callable[[bytes, Call], AsyncGenerator[bytes, None]]
+DuplexMethod = Callable[[AsyncIterator[tuple[bytes, Call]]], AsyncGenerator[bytes, None]]
+"""From a stream of messages, each with its own `Call`, to a stream of answers."""
 Context = Any
 """A grpc.aio.ServicerContext, whose stubs are generic over messages that we do not let grpcio parse."""
 
@@ -54,11 +56,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RpcService:
-    """A service by its full name: methods that answer once, and methods that answer with a stream."""
+    """A service by its full name: methods that answer once, that answer with a stream, and that answer a stream
+    with a stream.
+    """
 
     name: str
     unary: Mapping[str, UnaryMethod]
     streams: Mapping[str, StreamMethod]
+    duplex: Mapping[str, DuplexMethod] = field(default_factory=dict)
 
 
 def options(limits: WireLimits) -> list[tuple[str, int]]:
@@ -77,6 +82,8 @@ def add_service(server: grpc.aio.Server, service: RpcService, limits: WireLimits
         handlers[name] = grpc.unary_unary_rpc_method_handler(_unary_handler(unary, limits))
     for name, stream in service.streams.items():
         handlers[name] = grpc.unary_stream_rpc_method_handler(_stream_handler(stream, limits))
+    for name, duplex in service.duplex.items():
+        handlers[name] = grpc.stream_stream_rpc_method_handler(_duplex_handler(duplex, limits))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.name, handlers),))
 
 
@@ -148,6 +155,30 @@ def _stream_handler(method: StreamMethod, limits: WireLimits) -> Callable[[bytes
         try:
             _check_deadline(call)
             async with aclosing(method(message, call)) as pieces:
+                async for piece in pieces:
+                    await _write(context, piece, call)
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes a status, in one place
+            await _abort(context, error, call.request_id)
+        context.set_trailing_metadata((("sluice-request-id", call.request_id),))
+
+    return handle
+
+
+def _duplex_handler(
+    method: DuplexMethod, limits: WireLimits
+) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
+    async def handle(messages: AsyncIterator[bytes], context: Context) -> None:
+        call = _call_of(context, limits)
+
+        async def calls() -> AsyncGenerator[tuple[bytes, Call], None]:
+            nonlocal call
+            async for message in messages:
+                call = _call_of(context, limits)  # each message has its own time
+                yield message, call
+
+        try:
+            _check_deadline(call)
+            async with aclosing(calls()) as given, aclosing(method(given)) as pieces:
                 async for piece in pieces:
                     await _write(context, piece, call)
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status, in one place

@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 from service.protocols import health, rpc
 from service.protocols.edge import Edge
 from service.protocols.limits import WireLimits
+from service.protocols.oip import grpc as oip_grpc
+from service.protocols.oip import rest as oip_rest
 from service.protocols.openai import rest as openai_rest
 from service.protocols.tasks import grpc as tasks_grpc
 from service.protocols.tasks import rest as tasks_rest
@@ -27,7 +29,8 @@ def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
     api = tasks_rest.create_api(gateway)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
-    return Edge(api, limits, direct, (openai_rest.wire(gateway), tfserving_rest.wire(gateway)))
+    wires = (openai_rest.wire(gateway), tfserving_rest.wire(gateway))
+    return Edge(api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits)})
 
 
 def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool = True) -> grpc.aio.Server:
@@ -37,9 +40,10 @@ def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool
     """
     server = grpc.aio.server(options=rpc.options(limits), maximum_concurrent_rpcs=limits.max_rpcs)
     rpc.add_service(server, tasks_grpc.service(gateway), limits)
+    rpc.add_service(server, oip_grpc.service(gateway), limits)
     for service in tfserving_grpc.services(gateway, limits):
         rpc.add_service(server, service, limits)
     rpc.add_service(server, health.service(gateway), limits)
     if reflection:
-        health.reflect(server, tasks_grpc.SERVICE, *tfserving_grpc.SERVICES)
+        health.reflect(server, tasks_grpc.SERVICE, oip_grpc.SERVICE, *tfserving_grpc.SERVICES)
     return server

@@ -35,6 +35,7 @@ from service.domain import (
     VersionStatus,
 )
 from service.errors import NotFound
+from service.observability.tally import Tally
 from service.repository.changes import Changes
 
 MODEL = ModelId("fake", 3)
@@ -103,6 +104,7 @@ class FakeGateway:
         self.changes = Changes()
         self.draining = False
         self.is_ready = True
+        self.tally = Tally()
         self.states = (
             VersionStatus(MODEL, "available", labels=("stable",)),
             VersionStatus(ModelId("fake", 4), "failed", reason="checksum"),
@@ -174,6 +176,9 @@ class FakeGateway:
         if ref.name not in {"fake", None}:
             raise NotFound("no model of that name", field="model")
         return MODEL, manifest()
+
+    def tallies(self) -> tuple[tuple[ModelId, Tally], ...]:
+        return ((MODEL, self.tally),)
 
     def ready(self) -> bool:
         return self.is_ready and not self.draining

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -367,3 +368,19 @@ async def test_a_version_swapped_out_while_in_use_answers_to_the_end() -> None:
     task.gate.set()
     assert await inside is task.answer
     assert old.leases == 0
+
+
+async def test_what_was_counted_can_be_read_back_for_each_live_version() -> None:
+    entrance = Entrance(Answering())
+    call = Call("r", "rest", time.monotonic() + 5)
+    await entrance.gateway.predict(A, ASK, call)
+    with pytest.raises(NotFound):
+        await entrance.gateway.predict(ModelRef("b"), ASK, call)
+    failing = Entrance(Answering(error=Internal("no")))
+    with pytest.raises(Internal):
+        await failing.gateway.predict(A, ASK, call)
+    ((model, tally),) = entrance.gateway.tallies()
+    assert (model, tally.answered.times, tally.failed.times) == (A1, 1, 0)
+    assert tally.queued.total_s == 0.25
+    ((_, tally),) = failing.gateway.tallies()
+    assert (tally.answered.times, tally.failed.times) == (0, 1)
