@@ -78,21 +78,17 @@ class Actions:
         request = generation.request_of(given)
         with naming(ref):
             answer = await self._gateway.generate(ref, request, _within(call, given))
-        before = request.prompt if generation.echoes(given) else ""
-        reply = document(_text_document(answer, before + answer.text, bodies.request_id(given)))
+        reply = document(_text_document(answer, answer.text, bodies.request_id(given)))
         return Reply(reply.body, headers=tuple(http.timing_headers(answer.timing)))
 
     def _generate_stream(self, ref: ModelRef, body: bytes, call: Call) -> EventStream:
         given = _generate_body(body)
         request = generation.request_of(given)
         request_id = bodies.request_id(given)
-        before = request.prompt if generation.echoes(given) else ""
         call = _within(call, given)
 
         def write(chunk: TextChunk) -> object:
-            nonlocal before
-            text, before = before + chunk.text, ""
-            return _text_document(chunk, text, request_id)
+            return _text_document(chunk, chunk.text, request_id)
 
         with naming(ref):
             self._gateway.describe(ref)

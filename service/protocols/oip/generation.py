@@ -74,10 +74,11 @@ def request_of(given: Mapping[str, Any]) -> GenerateRequest:
             seed=None if seed is None else _integer(given, "seed", 0),
         ),
         stop=_stops(given),
+        echo=_echoes(given),
     )
 
 
-def echoes(given: Mapping[str, Any]) -> bool:
+def _echoes(given: Mapping[str, Any]) -> bool:
     """Say whether the prompt is to stand before the answer: only who asks for it gets it. Raises Invalid."""
     return "exclude_input_in_output" in given and not flag(given, "exclude_input_in_output")
 

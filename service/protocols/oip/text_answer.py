@@ -28,10 +28,9 @@ async def answer(gateway: Gateway, ref: ModelRef, asked: Asked, call: Call) -> I
     """Return the whole text as one answer; raises whatever `Gateway.generate` raises."""
     request = generation.request_of_tensors(asked)
     _check_outputs(asked)
-    before = request.prompt if generation.echoes(asked.parameters) else ""
     with naming(ref):
         found = await gateway.generate(ref, request, within(call, asked.timeout_s))
-    return Inferred(found.model, asked.id, _outputs(before + found.text, asked), found.timing)
+    return Inferred(found.model, asked.id, _outputs(found.text, asked), found.timing)
 
 
 async def answers(
@@ -40,13 +39,11 @@ async def answers(
     """Yield the text piece by piece, each with whether it is the last; raises as `answer`."""
     request = generation.request_of_tensors(asked)
     _check_outputs(asked)
-    before = request.prompt if generation.echoes(asked.parameters) else ""
     stream = gateway.generate_stream(ref, request, within(call, asked.timeout_s))
     with naming(ref):
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
-                outputs = _outputs(before + chunk.text, asked)
-                before = ""
+                outputs = _outputs(chunk.text, asked)
                 yield Inferred(chunk.model, asked.id, outputs, chunk.timing), chunk.finish_reason is not None
 
 
