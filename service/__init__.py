@@ -2,3 +2,5 @@
 
 Knows nothing of TensorFlow or of how a model was trained.
 """
+
+__version__ = "0.1.0"

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
-from importlib import metadata
 
 from prometheus_client import Counter, Histogram, generate_latest
 
+from service import __version__
 from service.domain import ModelId, VersionState, Word
 from service.observability.families import Families
 from service.observability.tally import Tally
@@ -112,7 +112,7 @@ class Metrics:
         self.families = Families()
         self._recorders: dict[ModelId, VersionRecorder] = {}
         self.unknown = VersionRecorder(self.families, UNKNOWN, "")
-        self.families.build.labels(_version(), platform.python_version()).set(1)
+        self.families.build.labels(__version__, platform.python__version__).set(1)
 
     def text(self) -> bytes:
         """Return everything in the Prometheus text format."""
@@ -189,10 +189,3 @@ def _labels(model: ModelId) -> tuple[str, str]:
 
 def _by_name(model: ModelId) -> dict[str, str]:
     return {"model": model.name, "version": str(model.version)}
-
-
-def _version() -> str:
-    try:
-        return metadata.version("sluice")
-    except metadata.PackageNotFoundError:  # run from a source tree
-        return "0"

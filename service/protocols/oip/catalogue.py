@@ -6,9 +6,9 @@ Knows the gateway's answers and manifests. Knows no wire.
 from __future__ import annotations
 
 import logging
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from service import __version__
 from service.bundle import Manifest, Signature, Tensor
 from service.domain import ModelId, ModelRef, VersionState, VersionStatus
 from service.errors import NotFound, ServiceError, Unavailable
@@ -50,14 +50,7 @@ BATCH = "batch"
 
 def server() -> dict[str, Any]:
     """Return name, version and extensions of the server."""
-    return {"name": NAME, "version": _version(), "extensions": list(EXTENSIONS)}
-
-
-def _version() -> str:
-    try:
-        return metadata.version("sluice")
-    except metadata.PackageNotFoundError:  # run from a source tree
-        return "0"
+    return {"name": NAME, "version": __version__, "extensions": list(EXTENSIONS)}
 
 
 def is_ready(gateway: Gateway, ref: ModelRef) -> bool:
