@@ -112,7 +112,7 @@ class Metrics:
         self.families = Families()
         self._recorders: dict[ModelId, VersionRecorder] = {}
         self.unknown = VersionRecorder(self.families, UNKNOWN, "")
-        self.families.build.labels(__version__, platform.python__version__).set(1)
+        self.families.build.labels(__version__, platform.python_version()).set(1)
 
     def text(self) -> bytes:
         """Return everything in the Prometheus text format."""
