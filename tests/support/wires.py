@@ -27,7 +27,7 @@ from service import bundle
 
 Arrays = dict[str, np.ndarray]
 Answer = dict[str, Any]
-"""Outputs by name: arrays where the wire says the dtype in binary, nested lists where it is JSON."""
+"""Outputs by name: arrays where the wire says the dtype, nested lists where it does not."""
 
 OF_TENSORFLOW = {
     "DT_FLOAT": (np.float32, "float_val"),
@@ -56,10 +56,8 @@ class Wires:
 
     def inputs(self, model: str) -> Arrays:
         """Return the inputs of the default signature that export recorded: four rows of the model's own kind."""
-        with np.load(
-            self.version(model)
-            / f"assets.extra/golden-{bundle.read(self.version(model)).default_signature}.npz"
-        ) as golden:
+        signature = bundle.read(self.version(model)).default_signature
+        with np.load(self.version(model) / f"assets.extra/golden-{signature}.npz") as golden:
             return {name.removeprefix("in."): golden[name] for name in golden.files if name.startswith("in.")}
 
     def bare(self, model: str, inputs: Arrays, graph: str = "model.onnx") -> Arrays:
