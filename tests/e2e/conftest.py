@@ -1,22 +1,28 @@
-"""The real process, `python -m service`, on free ports over tiny bundles."""
+"""The real process on free ports: `python -m service` over tiny bundles, and `make serve`'s over models trained once."""
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import grpc
 import httpx
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support import bundles
 
+ROOT = Path(__file__).parents[2]
+MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
 START_S = 30.0
+LIVE_WITHIN_S = 420.0
 ENDLESS_TOKENS = 10_000_000
 
 
@@ -135,3 +141,61 @@ def untouched(server: Server) -> Iterator[Server]:
     yield server
     assert server.process.poll() is None, server.log()
     assert server.post("predict", body).json() == before
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A started gateway, whose ports stand in for the README's."""
+
+    home: Path
+    ports: dict[str, int]
+
+    def here(self, text: str) -> str:
+        for told, port in self.ports.items():
+            text = text.replace(f"localhost:{told}", f"127.0.0.1:{port}")
+        return text
+
+    def run(self, command: list[str]) -> str:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def wait_until_live(model: str, port: int) -> None:
+    """Watch a model's health until it serves."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        request = health_pb2.HealthCheckRequest(service=model)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=LIVE_WITHIN_S, wait_for_ready=True)
+        assert any(change.status == health_pb2.HealthCheckResponse.SERVING for change in watch)
+
+
+@pytest.fixture(scope="session")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """Start from nothing, with the smoke profile: the same path as `make serve`, with less training, made once."""
+    home = tmp_path_factory.mktemp("newcomer")
+    rest, rpc, operations = free_ports(3)
+    command = [sys.executable, "-m", "deploy.local", "--profile", "smoke", "--runs", str(home / "runs")]
+    command += ["--models", str(home / "models"), "--http-port", str(rest), "--grpc-port", str(rpc)]
+    command += ["--operations-port", str(operations)]
+    with (home / "output").open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+        try:
+            for model in MODELS:
+                wait_until_live(model, rpc)
+            yield Newcomer(home, {"8000": rest, "8001": rpc, "8002": operations})
+        except grpc.RpcError as error:
+            pytest.fail(f"{error}\n{(home / 'output').read_text()}")
+        finally:
+            process.terminate()
+            process.wait(timeout=60)

@@ -1,0 +1,176 @@
+"""One input, every wire, the same numbers: those of a bare run of the model's default graph, for each trained model."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from pb import tasks_pb2, tasks_pb2_grpc
+from service import bundle
+from tests.e2e.conftest import MODELS, Newcomer
+from tests.support.wires import WIRES, Answer, Arrays, Wires, oip_grpc
+
+pytestmark = pytest.mark.slow
+
+SAVED_MODEL = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+
+home, asked = map(Path, sys.argv[1:])
+for inputs in asked.glob("*.in.npz"):
+    name = inputs.name.removesuffix(".in.npz")
+    loaded = tf.saved_model.load(str(home / "models" / name / "1"))
+    answer = loaded.signatures["serving_default"](**{key: tf.constant(each) for key, each in np.load(inputs).items()})
+    np.savez(asked / f"{name}.out.npz", **{key: each.numpy() for key, each in answer.items()})
+"""
+
+
+@pytest.fixture(scope="module")
+def wires(newcomer: Newcomer) -> Iterator[Wires]:
+    with (
+        httpx.Client(base_url=newcomer.here("http://localhost:8000"), timeout=60) as client,
+        grpc.insecure_channel(newcomer.here("localhost:8001")) as channel,
+    ):
+        yield Wires(newcomer.home, client, channel)
+
+
+def assert_same(answer: Answer, expected: Arrays) -> None:
+    """Compare bit for bit; what came as nested lists is rounded to the dtype that it was written from."""
+    assert answer.keys() == expected.keys()
+    for name, array in expected.items():
+        found = answer[name] if isinstance(answer[name], np.ndarray) else np.array(answer[name], array.dtype)
+        assert (found.dtype, found.shape) == (array.dtype, array.shape), name
+        assert found.tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("wire", WIRES)
+def test_every_wire_gives_the_numbers_of_a_bare_run(wires: Wires, wire: str, model: str) -> None:
+    inputs = wires.inputs(model)
+    assert_same(WIRES[wire](wires, model, inputs), wires.bare(model, inputs))
+
+
+def test_the_saved_models_give_them_too(wires: Wires, tmp_path: Path) -> None:
+    for model in MODELS:
+        np.savez(tmp_path / f"{model}.in.npz", **wires.inputs(model))
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", SAVED_MODEL, str(wires.home), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    for model in MODELS:
+        answer = oip_grpc(wires, model, wires.inputs(model))
+        with np.load(tmp_path / f"{model}.out.npz") as saved:
+            assert set(saved.files) == answer.keys()
+            for name, array in answer.items():
+                expected = saved[name].astype(np.float64)
+                assert array.shape == expected.shape
+                assert np.max(np.abs(array - expected) / (1 + np.abs(expected))) < 1e-4, (model, name)
+
+
+def test_classify_gives_the_probabilities(wires: Wires) -> None:
+    image = wires.inputs("digits-cnn")["image"][:1]
+    (probabilities,) = wires.bare("digits-cnn", {"image": image})["probabilities"]
+    body = {"model": "digits-cnn", "pixels": image[0].tolist(), "scaled": True, "top_k": 10}
+    by_rest = {each["label"]: each["probability"] for each in wires.post("/v1/classify", body)["labels"]}
+    expected = dict(zip(map(str, range(10)), probabilities.tolist(), strict=True))
+    assert by_rest == expected
+
+
+def test_score_gives_the_scores_and_verdicts(wires: Wires) -> None:
+    inputs = wires.inputs("tumour-autoencoder")
+    expected = wires.bare("tumour-autoencoder", inputs)
+    answer = wires.post("/v1/score", {"model": "tumour-autoencoder", "rows": inputs["features"].tolist()})
+    assert [row["score"] for row in answer["rows"]] == expected["score"].tolist()
+    assert [row["is_anomaly"] for row in answer["rows"]] == expected["is_anomaly"].tolist()
+    assert answer["threshold"] == expected["threshold"][0]
+
+
+def continuations(wires: Wires, prompt: str, count: int, **sampling: float) -> dict[str, str]:
+    """Return the text that each wire gives for one prompt."""
+    body = {"model": "prose-lstm", "prompt": prompt, "max_tokens": count, **sampling}
+    oip = {"text_input": prompt, "parameters": {"max_tokens": count, **sampling}}
+    model = tasks_pb2.ModelRef(name="prose-lstm")
+    rpc = tasks_pb2.GenerateRequest(model=model, prompt=prompt, max_tokens=count, **sampling)
+    stub = tasks_pb2_grpc.InferenceStub(wires.channel)
+    return {
+        "REST": wires.post("/v1/generate", body)["text"],
+        "gRPC": stub.Generate(rpc).text,
+        "gRPC stream": "".join(chunk.text for chunk in stub.GenerateStream(rpc)),
+        "OpenAI": wires.post("/v1/completions", body)["choices"][0]["text"],
+        "Open Inference Protocol": wires.post("/v2/models/prose-lstm/generate", oip)["text_output"],
+    }
+
+
+def test_greedy_text_is_that_of_a_bare_loop_on_every_wire(wires: Wires) -> None:
+    texts = continuations(wires, "The value of ", 40, temperature=0)
+    assert texts == dict.fromkeys(texts, continued(wires, "The value of ", 40))
+
+
+def test_a_seed_gives_the_same_text_on_every_wire(wires: Wires) -> None:
+    texts = continuations(wires, "The value of ", 40, temperature=1, seed=7)
+    assert texts == dict.fromkeys(texts, texts["REST"])
+    assert len(set(texts["REST"])) > 10
+
+
+def continued(wires: Wires, prompt: str, count: int) -> str:
+    """Return the greedy continuation of bare runs, the prompt first and then one character at a time."""
+    vocabulary = json.loads((wires.version("prose-lstm") / "assets.extra/vocabulary.json").read_text("utf-8"))
+    ids, text = [vocabulary.index(character) for character in prompt], ""
+    state = {
+        name: array[:1] * 0 for name, array in wires.inputs("prose-lstm").items() if name[:2] in {"h_", "c_"}
+    }
+    for _ in range(count):
+        feeds = {"ids": np.array([ids], np.int32), "lengths": np.array([len(ids)], np.int32), **state}
+        outputs = wires.bare("prose-lstm", feeds)
+        state = {name: outputs[f"{name}_out"] for name in state}
+        ids = [int(outputs["logits"].argmax())]
+        text += vocabulary[ids[0]]
+    return text
+
+
+def test_a_translation_is_the_same_on_both_wires_and_of_a_bare_loop(wires: Wires) -> None:
+    text = "The old teacher does not see the small house."
+    body = {"model": "english-french", "text": text, "beams": 1, "max_tokens": 20}
+    request = tasks_pb2.TranslateRequest(texts=[text], beams=1, max_tokens=20)
+    expected = translated(wires, text, 20)
+    (by_rest,) = wires.post("/v1/translate", body)["translations"]
+    (by_rpc,) = tasks_pb2_grpc.InferenceStub(wires.channel).Translate(request).translations
+    assert by_rest["text"] == by_rpc.text == expected
+    assert by_rest["score"] == by_rpc.score
+
+
+def translated(wires: Wires, text: str, count: int) -> str:
+    """Return the greedy translation of bare runs: the encoder once, then a step for each token."""
+    task = bundle.read(wires.version("english-french")).task
+    assert isinstance(task, bundle.Translate)
+    source, target = (
+        Tokenizer.from_file(str(wires.version("english-french") / each.file))
+        for each in (task.source_tokenizer, task.target_tokenizer)
+    )
+    ids = np.array([[*source.encode(text, add_special_tokens=False).ids, task.end_id]], np.int32)
+    context = wires.bare("english-french", {"source": ids})
+    heads, width = context["cross_k_0"].shape[1], context["cross_k_0"].shape[3]
+    past = {entry.input: np.zeros((1, heads, 0, width), np.float32) for entry in task.step.state}
+    tokens = [task.start_id]
+    for position in range(count):
+        feeds = {"ids": np.array([tokens[-1:]], np.int32), "positions": np.array([[position]], np.int32)}
+        feeds |= {"past_mask": np.ones((1, position), np.float32), **past, **context}
+        outputs = wires.bare("english-french", feeds, "step.onnx")
+        tokens.append(int(outputs["logits"].argmax()))
+        if tokens[-1] == task.end_id:
+            break
+        past = {
+            each.input: np.concatenate((past[each.input], outputs[each.output]), 2)
+            for each in task.step.state
+        }
+    return target.decode([token for token in tokens[1:] if token != task.end_id])
