@@ -37,7 +37,17 @@ STREAM_RESPONSE: dict[int | str, dict[str, Any]] = {
         "description": "The continuation, or with `stream` server-sent events.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                # Each event; `schema` would be read as that of all of them in one list (OpenAPI 3.2).
+                "itemSchema": {
+                    "type": "object",
+                    "required": ["data"],
+                    "properties": {
+                        "data": {
+                            "type": "string",
+                            "description": "A piece of the text as JSON, an error as JSON, or at the end `[DONE]`.",
+                        }
+                    },
+                },
                 "example": 'data: {"model":{"name":"prose-lstm","version":1},"text":"cat"}\n\ndata: [DONE]\n\n',
             }
         },

@@ -46,5 +46,14 @@ async def test_every_operation_tells_its_errors_and_nothing_else(http: httpx.Asy
         assert schema == {"$ref": "#/components/schemas/ErrorReply"}
 
 
+async def test_a_stream_is_told_as_events_with_data(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    content = document["paths"]["/v1/generate"]["post"]["responses"]["200"]["content"]
+    stream = content["text/event-stream"]
+    assert "schema" not in stream
+    assert stream["itemSchema"]["required"] == ["data"]
+    assert stream["itemSchema"]["properties"]["data"]["type"] == "string"
+
+
 async def test_the_page_for_people_is_there(http: httpx.AsyncClient) -> None:
     assert (await http.get("/docs")).status_code == 200
