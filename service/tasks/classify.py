@@ -13,7 +13,7 @@ import numpy as np
 from service import bundle
 from service.bundle import BundleError, FeatureInput, ImageInput, Manifest, Signature, TextInput
 from service.domain import ClassifyAnswer, ClassifyRequest, LabelScore, ModelId, Tensors
-from service.errors import Internal, Invalid
+from service.errors import Invalid
 from service.tasks.images import ImageReader
 from service.tasks.parts import Parts
 from service.tasks.rows import FeatureRows
@@ -52,12 +52,13 @@ class Classify:
         """
         if request.top_k < 1:
             raise Invalid(f"expected 1 or more, got {request.top_k}", field="top_k")
-        self._check_form(request)
+        form = self._form_of(request)
         feeds = await self._reader.feeds(request, deadline_at_s)
         answer = await self._runner.run(feeds, (self._task.probabilities,), deadline_at_s)
         probabilities = answer.outputs[self._task.probabilities][0]
         if not np.isfinite(probabilities).all():
-            raise Internal("the model gave a probability that is not a number")
+            # Its golden requests are answered: what overflows or cancels out is in the input.
+            raise Invalid("the model has no finite probabilities for this input", field=form)
         best = np.argsort(-probabilities, kind="stable")[: request.top_k]
         return ClassifyAnswer(
             self._model,
@@ -65,7 +66,7 @@ class Classify:
             answer.timing,
         )
 
-    def _check_form(self, request: ClassifyRequest) -> None:
+    def _form_of(self, request: ClassifyRequest) -> str:
         forms = self._reader.forms
         takes = " or ".join(forms)
         given = [form for form in FORMS if getattr(request, form) is not None]
@@ -75,6 +76,7 @@ class Classify:
             raise Invalid(f"expected exactly one form of input, got {' and '.join(given)}", field=given[1])
         if given[0] not in forms:
             raise Invalid(f"this model takes {takes}, got {given[0]}", field=given[0])
+        return given[0]
 
 
 class _ImageForms:

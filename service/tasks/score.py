@@ -10,7 +10,7 @@ import numpy as np
 from service import bundle
 from service.bundle import Manifest
 from service.domain import Array, Contribution, ModelId, RowScore, ScoreAnswer, ScoreRequest
-from service.errors import Internal, Invalid
+from service.errors import Invalid
 from service.tasks.parts import Parts
 from service.tasks.rows import FeatureRows
 
@@ -46,8 +46,10 @@ class Score:
         rows = self._rows(request.rows, lambda row: f"rows[{row}]")
         answer = await self._runner.run({self._task.input: rows}, self._outputs, deadline_at_s)
         scores, verdicts, threshold, contributions = (answer.outputs[name] for name in self._outputs)
-        if not np.isfinite(scores).all():
-            raise Internal("the model gave a score that is not a number")
+        finite = np.isfinite(scores)
+        if not finite.all():
+            # Its golden requests are answered: what overflows or cancels out is in the row.
+            raise Invalid("the model has no finite score for these numbers", field=f"rows[{finite.argmin()}]")
         shares = shares_of(contributions)
         top = self._top(shares, request.top_features)
         return ScoreAnswer(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from service import bundle
 from service.domain import Array, ClassifyRequest, LabelScore, ModelId, Tensors, Timing
-from service.errors import Internal, Invalid
+from service.errors import Invalid
 from service.tasks import build_task
 from service.tasks.build import Task
 from tests.support import bundles
@@ -77,10 +77,11 @@ async def test_many_equal_probabilities_keep_the_models_order(tmp_path: Path) ->
     assert tuple(each.label for each in answer.labels) == labels[1::2] + labels[::2]
 
 
-async def test_a_probability_that_is_no_number_is_our_fault(tmp_path: Path) -> None:
+async def test_an_input_without_finite_probabilities_is_named(tmp_path: Path) -> None:
     task, _ = shapes(tmp_path, fixed(0.5, np.nan, 0.5))
-    with pytest.raises(Internal):
+    with pytest.raises(Invalid, match="no finite probabilities") as caught:
         await task.run(ClassifyRequest(pixels=[[0] * 4] * 4), NEVER_S)
+    assert caught.value.field == "pixels"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as numpy_strategies
 from service import bundle
 from service.bundle import BundleError
 from service.domain import Array, Contribution, ModelId, ScoreRequest, Tensors, Timing
-from service.errors import Internal, Invalid
+from service.errors import Invalid
 from service.tasks import build_task
 from service.tasks.build import Task
 from service.tasks.score import MAX_ROWS, shares_of
@@ -95,12 +95,14 @@ async def test_a_wrong_request_names_its_field_and_runs_nothing(
     assert runner.calls == []
 
 
-async def test_a_score_that_is_no_number_is_our_fault(manifest: bundle.Manifest, tmp_path: Path) -> None:
+async def test_a_row_without_a_finite_score_is_named(manifest: bundle.Manifest, tmp_path: Path) -> None:
     runner = FakeRunner(
-        manifest.default, lambda feeds: {**compute(feeds), "score": np.array([np.nan], np.float32)}
+        manifest.default, lambda feeds: {**compute(feeds), "score": np.array([1, np.nan], np.float32)}
     )
-    with pytest.raises(Internal, match="not a number"):
-        await build_task(manifest, {"score": runner}, None, tmp_path).run(ScoreRequest(([1, 2, 3],)), NEVER_S)
+    task = build_task(manifest, {"score": runner}, None, tmp_path)
+    with pytest.raises(Invalid, match="no finite score") as caught:
+        await task.run(ScoreRequest(([1, 2, 3], [4, 5, 6])), NEVER_S)
+    assert caught.value.field == "rows[1]"
 
 
 def test_a_version_whose_signature_nothing_runs_is_not_built(
