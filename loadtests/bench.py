@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import grpc
 import httpx
 import numpy as np
 import onnxruntime
 import orjson
 import typer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 from rich.table import Table
 
@@ -32,6 +34,7 @@ from loadtests.network import FEATURES, write_network
 CONCURRENCY = (1, 16, 64)
 MODEL = "network"
 WARM_UP_S = 1.0
+LIVE_WITHIN_S = 30.0
 PAYLOADS = 64
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -80,16 +83,20 @@ def _body(row: Any) -> bytes:
 
 def _verify(gateway: RunningGateway, session: Any, rows: Any) -> None:
     """Wait until the model is live, and compare every payload's answer with the graph's own."""
+    _wait_until_live(gateway)
     url = f"http://127.0.0.1:{gateway.http_port}/v1/predict"
     headers = {"content-type": "application/json"}
-    for _ in range(200):
-        if httpx.post(url, content=_body(rows[0]), headers=headers).status_code == 200:
-            break
-        time.sleep(0.05)
     for row in rows:
         answer = httpx.post(url, content=_body(row), headers=headers).raise_for_status().json()
         expected = session.run(None, {"features": row})[0]
         np.testing.assert_allclose(answer["outputs"]["logits"], expected, rtol=1e-5, atol=1e-6)
+
+
+def _wait_until_live(gateway: RunningGateway) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel:
+        asked = health_pb2.HealthCheckRequest(service=MODEL)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(asked, timeout=LIVE_WITHIN_S, wait_for_ready=True)
+        next(each for each in watch if each.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _measure(

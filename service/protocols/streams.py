@@ -24,13 +24,17 @@ GRACE_S = 1.0
 
 
 class EventStream(Response):
-    """Each of `events` as it comes, then `data: [DONE]`; an error is an event made by `failed`, and the last one.
+    """Each of `events` as it comes, then `end`; an error is an event made by `failed`, and the last one.
 
     An error before the first event is raised: it can still be an answer with a status.
     """
 
     def __init__(
-        self, events: AsyncGenerator[bytes, None], call: Call, failed: Callable[[ServiceError], bytes]
+        self,
+        events: AsyncGenerator[bytes, None],
+        call: Call,
+        failed: Callable[[ServiceError], bytes],
+        end: bytes = DONE,
     ) -> None:
         super().__init__(media_type="text/event-stream")
         self.headers["cache-control"] = "no-cache"
@@ -39,6 +43,7 @@ class EventStream(Response):
         self._events = events
         self._call = call
         self._failed = failed
+        self._end = end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
         """Send everything; return early if the caller leaves, or does not read until past the deadline."""
@@ -64,7 +69,7 @@ class EventStream(Response):
                 return
         if not started:
             await send(self._start())
-        await send(_last(DONE))
+        await send(_last(self._end))
 
     def _start(self) -> dict[str, Any]:
         return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}

@@ -69,7 +69,7 @@ class _App:
         try:
             answer = await self._answer(arrived, scope["method"], receive)
             if isinstance(answer, EventStream):
-                await answer.send_to(receive, send)
+                await answer(scope, receive, send)
                 return
         except ServiceError as error:
             answer = refusal(error)
