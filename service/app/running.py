@@ -24,6 +24,7 @@ from service.gateway import Gateway
 from service.observability import logs
 from service.observability.metrics import Metrics
 from service.protocols.limits import WireLimits
+from service.protocols.oip.shared_memory import SharedMemory
 from service.protocols.operations.rest import create_operations_app
 from service.protocols.servers import create_grpc_server, create_http_app
 from service.repository.changes import Changes
@@ -75,6 +76,7 @@ class House:
             self._metrics,
             settings.repository,
         )
+        shared_memory = _shared_memory(settings)
         with ExitStack() as undo:
             public = undo.enter_context(bind("http", settings.http.host, settings.http.port))
             private = undo.enter_context(
@@ -83,13 +85,14 @@ class House:
             self._grpc = create_grpc_server(
                 self._gateway,
                 _limits(settings, settings.grpc.max_message_bytes),
+                shared_memory,
                 reflection=settings.grpc.reflection,
             )
             self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
             undo.pop_all()
         self._http = HttpListener(
             public,
-            create_http_app(self._gateway, _limits(settings, settings.http.max_body_bytes)),
+            create_http_app(self._gateway, _limits(settings, settings.http.max_body_bytes), shared_memory),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=settings.drain.grace_s + LINGER_S,
         )
@@ -150,6 +153,10 @@ class House:
         self._operations.stop()
         await asyncio.wait((private,), timeout=LINGER_S)
         self._log.info("stopped", requests=self._gateway.in_flight)
+
+
+def _shared_memory(settings: Settings) -> SharedMemory | None:
+    return SharedMemory(settings.oip, settings.http.max_body_bytes) if settings.oip.shared_memory else None
 
 
 def _limits(settings: Settings, max_bytes: int) -> WireLimits:

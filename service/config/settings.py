@@ -108,6 +108,18 @@ class Operations(_Group):
     port: Port = Field(8002, description="port; 0 takes a free one")
 
 
+class Oip(_Group):
+    """What clients of the Open Inference Protocol may do beyond asking."""
+
+    shared_memory: bool = Field(
+        False, description="let every client pass tensors in system shared memory of this machine"
+    )
+    shared_memory_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = Field(
+        "sluice_", description="what the keys of shared memory must begin with; nothing allows them all"
+    )
+    shared_memory_regions: Count = Field(64, description="regions that may be registered at one time")
+
+
 class Engine(_Group):
     """How graphs are run."""
 
@@ -160,6 +172,7 @@ class Settings(_Group):
     http: Http = Http()
     grpc: Grpc = Grpc()
     operations: Operations = Operations()
+    oip: Oip = Oip()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()

@@ -15,6 +15,7 @@ from service.protocols.edge import Edge
 from service.protocols.limits import WireLimits
 from service.protocols.oip import grpc as oip_grpc
 from service.protocols.oip import rest as oip_rest
+from service.protocols.oip.shared_memory import SharedMemory
 from service.protocols.openai import rest as openai_rest
 from service.protocols.tasks import grpc as tasks_grpc
 from service.protocols.tasks import rest as tasks_rest
@@ -25,22 +26,32 @@ if TYPE_CHECKING:
     from service.gateway import Gateway
 
 
-def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
+def create_http_app(
+    gateway: Gateway, limits: WireLimits, shared_memory: SharedMemory | None = None
+) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
     api = tasks_rest.create_api(gateway)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
     wires = (openai_rest.wire(gateway), tfserving_rest.wire(gateway))
-    return Edge(api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits)})
+    return Edge(
+        api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits, shared_memory)}
+    )
 
 
-def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool = True) -> grpc.aio.Server:
+def create_grpc_server(
+    gateway: Gateway,
+    limits: WireLimits,
+    shared_memory: SharedMemory | None = None,
+    *,
+    reflection: bool = True,
+) -> grpc.aio.Server:
     """Return the server of the gRPC port, with health; it has no port and is not started.
 
     With `reflection` it describes its services to tools such as grpcurl.
     """
     server = grpc.aio.server(options=rpc.options(limits), maximum_concurrent_rpcs=limits.max_rpcs)
     rpc.add_service(server, tasks_grpc.service(gateway), limits)
-    rpc.add_service(server, oip_grpc.service(gateway), limits)
+    rpc.add_service(server, oip_grpc.service(gateway, shared_memory), limits)
     for service in tfserving_grpc.services(gateway, limits):
         rpc.add_service(server, service, limits)
     rpc.add_service(server, health.service(gateway), limits)

@@ -43,9 +43,22 @@ def server(models: Path) -> Iterator[Server]:
 
 @pytest.mark.parametrize("client", ["tritonclient_http", "tritonclient_grpc", "kserve_v2"])
 def test_the_official_client_works(server: Server, client: str) -> None:
+    run_client(server, client, bundles.generated("ab", 20))
+
+
+def test_tensors_pass_through_shared_memory(tmp_path: Path) -> None:
+    bundles.write_multiply(tmp_path)
+    bundles.write_mixed(tmp_path)
+    with Server(tmp_path, "--oip-shared-memory=true") as server:
+        server.wait_until_available("multiply")
+        server.wait_until_available("mixed")
+        run_client(server, "tritonclient_shared_memory")
+
+
+def run_client(server: Server, client: str, *arguments: str) -> None:
     ports = [str(server.ports["http_port"]), str(server.ports["grpc_port"])]
     done = subprocess.run(
-        [str(PYTHON), str(ROOT / "tests" / "clients" / f"{client}.py"), *ports, bundles.generated("ab", 20)],
+        [str(PYTHON), str(ROOT / "tests" / "clients" / f"{client}.py"), *ports, *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -163,7 +176,7 @@ NESTED = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":' + b"[
         (b"{}" + bytes(16), {"inference-header-content-length": "2"}, 400),
         (b"{}", {"inference-header-content-length": "3"}, 400),
         (b"{}", {"content-encoding": "deflate"}, 400),
-        (b"{}", {"content-encoding": "zstd"}, 400),
+        (b"{}", {"content-encoding": "zstd"}, 415),
         (zlib.compress(bytes(200 * 2**20), 9), {"content-encoding": "deflate"}, 413),
         (bytes(15), {"inference-header-content-length": "0"}, 400),
     ],

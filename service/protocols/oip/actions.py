@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from service.domain import Call, GenerateAnswer, ModelRef, TextChunk
 from service.errors import Invalid, Unsupported
 from service.protocols import http
-from service.protocols.oip import bodies, catalogue, generation, raw_request, text_answer
+from service.protocols.oip import bodies, catalogue, generation, raw_request, registration, text_answer
 from service.protocols.oip.asking import MAX_TIMEOUT_US, flag, whole_number
 from service.protocols.oip.events import EventStream
 from service.protocols.oip.inference import infer, within
+from service.protocols.oip.intake import Intake
 from service.protocols.oip.reference import model_ref, naming
 from service.protocols.oip.reply import HEADER_LENGTH, Reply, document, inferred
-from service.protocols.oip.routes import Route
+from service.protocols.oip.routes import REGION_ACTIONS, Route
+from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 class Actions:
     """Answers every route of the protocol."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, shared_memory: SharedMemory | None) -> None:
         self._gateway = gateway
+        self._shared_memory = shared_memory
         self._documents: dict[str, Callable[[ModelRef, bytes], Reply]] = {
-            "server": lambda *_: document(catalogue.server()),
+            "server": lambda *_: document(registration.server(shared_memory)),
             "live": lambda *_: document({"live": True}),
             "ready": self._ready,
             "index": self._index,
@@ -49,6 +52,8 @@ class Actions:
         """Return the answer to one request; raises ServiceError."""
         if route.action in {"load", "unload"}:
             raise catalogue.not_enabled()
+        if route.action in REGION_ACTIONS:
+            return registration.answer(self._shared_memory, route, body)
         ref = model_ref(route.name, route.version) if route.name else ModelRef()
         if route.action == "infer":
             return await self._infer(ref, headers, body, call)
@@ -66,7 +71,7 @@ class Actions:
             ref = ModelRef(found.name, found.version)
             asked = raw_request.decode(body, manifest)
         else:
-            asked = bodies.decode(body, header_bytes)
+            asked = bodies.decode(body, header_bytes, Intake(self._shared_memory))
         if generation.means_text(self._gateway, ref, asked):
             answer = await text_answer.answer(self._gateway, ref, asked, call)
         else:

@@ -21,13 +21,17 @@ _WINDOW = {"gzip": 31, "deflate": 15}
 """What zlib calls the two; `deflate` is the zlib format (RFC 9110, 8.4.1.2)."""
 
 
+class UnknownEncoding(Invalid):
+    """The body is compressed in a way that is not ours: over HTTP a status of its own."""
+
+
 def encoding_of(header: bytes | None) -> str | None:
-    """Return the encoding of a body by its `content-encoding`, None for none; raises Invalid."""
+    """Return the encoding of a body by its `content-encoding`, None for none; raises UnknownEncoding."""
     encoding = (header or b"identity").strip().lower().decode("latin-1")
     if encoding in {"identity", ""}:
         return None
     if encoding not in _WINDOW:
-        raise Invalid("expected gzip, deflate or identity", field="content-encoding")
+        raise UnknownEncoding("expected gzip, deflate or identity", field="content-encoding")
     return encoding
 
 

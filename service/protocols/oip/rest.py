@@ -23,6 +23,7 @@ from service.protocols.oip import compression, routes
 from service.protocols.oip.actions import Actions
 from service.protocols.oip.events import EventStream
 from service.protocols.oip.reply import JSON, Reply, raw_headers, refusal
+from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -35,9 +36,9 @@ _LONG = frozenset({"generate"})
 _log = logging.getLogger(__name__)
 
 
-def create_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
+def create_app(gateway: Gateway, limits: WireLimits, shared_memory: SharedMemory | None = None) -> ASGIApp:
     """Return the app of `/v2`; every answer of it, errors included, is in this protocol's form."""
-    return _App(Actions(gateway), limits)
+    return _App(Actions(gateway, shared_memory), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class _App:
         try:
             arrived = await self._arrived(scope, receive, headers, request_id)
         except ServiceError as error:
-            reply = refusal(error)
+            reply = _unsupported(error) if isinstance(error, compression.UnknownEncoding) else refusal(error)
             await answer_unread(receive, send, (reply.status, raw_headers(reply, request_id), reply.body))
             return
         try:
@@ -117,6 +118,11 @@ async def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
 def _not_allowed(route: routes.Route) -> Reply:
     allowed = ", ".join(sorted(routes.METHODS[route.action])).encode("ascii")
     return Reply(b'{"error":"Method Not Allowed"}', 405, JSON, ((b"allow", allowed),))
+
+
+def _unsupported(error: compression.UnknownEncoding) -> Reply:
+    """Return the answer to a body in another encoding (RFC 9110, 15.5.16): which ones would be understood."""
+    return Reply(refusal(error).body, 415, JSON, ((b"accept-encoding", b"gzip, deflate"),))
 
 
 async def _send(send: Send, reply: Reply, headers: http.Headers, request_id: str) -> None:
