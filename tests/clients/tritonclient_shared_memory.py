@@ -93,7 +93,9 @@ def check_departure(client, status) -> None:
     assert set(status(client)) == {"out"}
     client.unregister_system_shared_memory()
     assert status(client) == {}
-    refused(("501", "UNIMPLEMENTED"), client.get_cuda_shared_memory_status)
+    client.unregister_cuda_shared_memory()
+    client.get_cuda_shared_memory_status()
+    refused(("501", "UNIMPLEMENTED"), client.register_cuda_shared_memory, "gpu", b"aGFuZGxl", 0, 8)
 
 
 def http_status(client, *name):

@@ -164,13 +164,13 @@ def _configured(tensor: Tensor, *, batched: bool) -> dict[str, Any]:
 
 
 def index(gateway: Gateway, *, only_ready: bool) -> list[dict[str, str]]:
-    """Return every version on disk, or those that are ready, and where it stands."""
+    """Return every version on disk, or those that are ready, where it stands, and why if it failed."""
     return [
         {
             "name": status.model.name,
             "version": str(status.model.version),
             "state": _STATES[status.state],
-            "reason": status.reason,
+            **({"reason": status.reason} if status.reason else {}),
         }
         for status in gateway.statuses()
         if status.state == "available" or not only_ready

@@ -11,7 +11,7 @@ from google.protobuf.json_format import ParseDict
 
 from pb import oip_pb2
 from service.domain import Call
-from service.errors import Invalid, ServiceError, Unsupported
+from service.errors import Invalid, NotFound, ServiceError, Unsupported
 from service.protocols import rpc
 from service.protocols.oip import bodies, catalogue
 from service.protocols.oip.asking import whole_number
@@ -36,12 +36,17 @@ def server(shared_memory: SharedMemory | None) -> dict[str, Any]:
     return told
 
 
+def no_cuda() -> ServiceError:
+    """Return the answer to whoever wants to register memory of a GPU."""
+    return Unsupported("CUDA shared memory is not served")
+
+
 def answer(shared_memory: SharedMemory | None, route: Route, body: bytes) -> Reply:
     """Return the answer over REST; raises ServiceError."""
-    if route.action == "cuda_shared_memory":
-        raise Unsupported("CUDA shared memory is not served")
     if shared_memory is None:
         raise not_enabled()
+    if route.action.startswith("cuda"):
+        return _answer_cuda(route)
     if route.action == "region_status":
         return document([_values(region) for region in shared_memory.regions(route.name)])
     if route.action == "region_register":
@@ -53,6 +58,17 @@ def answer(shared_memory: SharedMemory | None, route: Route, body: bytes) -> Rep
     else:
         shared_memory.unregister(route.name)
     return Reply(b"")
+
+
+def _answer_cuda(route: Route) -> Reply:
+    """Return the answer where there never is a region: clients take leave of both kinds at once."""
+    if route.action == "cuda_register":
+        raise no_cuda()
+    if route.action == "cuda_unregister":
+        return Reply(b"")
+    if route.name:
+        raise NotFound("Unable to find cuda shared memory region", field="name")
+    return document([])
 
 
 def _values(region: Region) -> dict[str, Any]:
@@ -87,6 +103,23 @@ class Methods:
         """SystemSharedMemoryUnregisterRequest to SystemSharedMemoryUnregisterResponse."""
         body = rpc.parse(oip_pb2.SystemSharedMemoryUnregisterRequest, message)
         self._enabled().unregister(body.name)
+        return b""
+
+    async def cuda_status(self, message: bytes, _: Call) -> bytes:
+        """CudaSharedMemoryStatusRequest to CudaSharedMemoryStatusResponse."""
+        self._enabled()
+        if rpc.parse(oip_pb2.CudaSharedMemoryStatusRequest, message).name:
+            raise NotFound("Unable to find cuda shared memory region", field="name")
+        return b""
+
+    async def cuda_register(self, message: bytes, _: Call) -> bytes:  # noqa: ARG002  # whatever it says
+        """Raise Unsupported."""
+        raise no_cuda()
+
+    async def cuda_unregister(self, message: bytes, _: Call) -> bytes:
+        """CudaSharedMemoryUnregisterRequest to CudaSharedMemoryUnregisterResponse."""
+        self._enabled()
+        rpc.parse(oip_pb2.CudaSharedMemoryUnregisterRequest, message)
         return b""
 
     def _enabled(self) -> SharedMemory:

@@ -30,10 +30,12 @@ METHODS: dict[str, frozenset[str]] = {
     "region_status": frozenset({"GET"}),
     "region_register": frozenset({"POST"}),
     "region_unregister": frozenset({"POST"}),
-    "cuda_shared_memory": frozenset({"GET", "POST"}),
+    "cuda_status": frozenset({"GET"}),
+    "cuda_register": frozenset({"POST"}),
+    "cuda_unregister": frozenset({"POST"}),
 }
 """The methods of every action."""
-REGION_ACTIONS = frozenset({"region_status", "region_register", "region_unregister", "cuda_shared_memory"})
+REGION_ACTIONS = frozenset(action for action in METHODS if action.startswith(("region_", "cuda_")))
 """Actions upon shared memory, not upon a model."""
 
 _FIXED = {
@@ -105,6 +107,5 @@ def _of_region(parts: tuple[str, ...]) -> Route | None:
     )
     if not (whole or one):
         return None
-    if parts[0] == "cudasharedmemory":
-        return Route("cuda_shared_memory")
-    return Route(f"region_{parts[-1]}", parts[2] if one else "")
+    kind = "region" if parts[0] == "systemsharedmemory" else "cuda"
+    return Route(f"{kind}_{parts[-1]}", parts[2] if one else "")
