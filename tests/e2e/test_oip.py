@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from pb import oip_pb2 as pb
-from tests.e2e.conftest import Server
+from tests.e2e.conftest import ENDLESS_TOKENS, Server
 from tests.support import bundles
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +53,19 @@ def test_tensors_pass_through_shared_memory(tmp_path: Path) -> None:
         server.wait_until_available("multiply")
         server.wait_until_available("mixed")
         run_client(server, "tritonclient_shared_memory")
+
+
+@pytest.mark.parametrize("client", ["tritonclient_errors", "kserve_errors"])
+def test_the_official_client_meets_each_class_of_error(tmp_path: Path, client: str) -> None:
+    bundles.write_multiply(tmp_path)
+    bundles.write_multiply(tmp_path, name="broken", fault="missing")
+    bundles.write_generator(tmp_path, name="endless", max_new_tokens=ENDLESS_TOKENS)
+    sizes = ("--http-max-body-bytes=4096", "--grpc-max-message-bytes=4096")
+    with Server(tmp_path, *sizes, "--limits-max-in-flight=1", "--engine-slots=1") as server:
+        server.wait_until_available("multiply")
+        server.wait_until_available("endless")
+        run_client(server, client)
+        server.wait_for(lambda: server.metric("sluice_slots_in_use") == 0)
 
 
 def run_client(server: Server, client: str, *arguments: str) -> None:

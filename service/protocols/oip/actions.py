@@ -5,8 +5,8 @@ Knows bodies, documents and the gateway. Knows no ASGI and no path.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from service.domain import Call, GenerateAnswer, ModelRef, TextChunk
 from service.errors import Invalid, Unsupported
@@ -23,6 +23,15 @@ from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
+
+
+T = TypeVar("T")
+
+
+class WhileHere(Protocol):
+    """Return what the work returns; raises Cancelled, and ends the work, if the caller leaves first."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> Coroutine[Any, Any, T]: ...  # noqa: D102  # the class says it
 
 
 class Actions:
@@ -47,23 +56,25 @@ class Actions:
         }
 
     async def answer(
-        self, route: Route, headers: http.Headers, body: bytes, call: Call
+        self, route: Route, headers: http.Headers, body: bytes, call: Call, while_here: WhileHere
     ) -> Reply | EventStream:
-        """Return the answer to one request; raises ServiceError."""
+        """Return the answer to one request; what takes long ends when the caller leaves. Raises ServiceError."""
         if route.action in {"load", "unload"}:
             raise catalogue.not_enabled()
         if route.action in REGION_ACTIONS:
             return registration.answer(self._shared_memory, route, body)
         ref = model_ref(route.name, route.version) if route.name else ModelRef()
         if route.action == "infer":
-            return await self._infer(ref, headers, body, call)
+            return await self._infer(ref, headers, body, call, while_here)
         if route.action == "generate":
-            return await self._generate(ref, body, call)
+            return await while_here(self._generate(ref, body, call))
         if route.action == "generate_stream":
             return self._generate_stream(ref, body, call)
         return self._documents[route.action](ref, body)
 
-    async def _infer(self, ref: ModelRef, headers: http.Headers, body: bytes, call: Call) -> Reply:
+    async def _infer(
+        self, ref: ModelRef, headers: http.Headers, body: bytes, call: Call, while_here: WhileHere
+    ) -> Reply:
         header_bytes = _header_bytes(headers)
         if header_bytes == 0:
             with naming(ref):
@@ -73,7 +84,7 @@ class Actions:
         else:
             asked = bodies.decode(body, header_bytes, Intake(self._shared_memory))
         if generation.means_text(self._gateway, ref, asked):
-            answer = await text_answer.answer(self._gateway, ref, asked, call)
+            answer = await while_here(text_answer.answer(self._gateway, ref, asked, call))
         else:
             answer = await infer(self._gateway, ref, asked, call)
         return inferred(*bodies.encode(answer.model, answer.id, answer.outputs), answer.timing)

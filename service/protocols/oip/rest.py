@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 IN_THREAD_BYTES = 64 * 1024
 """From here on packing and unpacking is not made on the event loop."""
-_LONG = frozenset({"generate"})
-"""Actions that may take seconds: they end when the caller leaves."""
 
 _log = logging.getLogger(__name__)
 
@@ -97,8 +96,8 @@ class _App:
             return _not_allowed(route)
         if arrived.encoding is not None:
             body = await _unpacked(body, arrived.encoding, self._limits.max_body_bytes)
-        answering = self._actions.answer(route, arrived.headers, body, arrived.call)
-        return await (unless_gone(receive, answering) if route.action in _LONG else answering)
+        while_here = partial(unless_gone, receive)
+        return await self._actions.answer(route, arrived.headers, body, arrived.call, while_here)
 
 
 async def _read(receive: Receive, call: Call, limits: WireLimits) -> bytes:
