@@ -27,11 +27,14 @@ import numpy as np
 import tensorflow as tf
 
 home, asked = map(Path, sys.argv[1:])
-for inputs in asked.glob("*.in.npz"):
-    name = inputs.name.removesuffix(".in.npz")
-    loaded = tf.saved_model.load(str(home / "models" / name / "1"))
-    answer = loaded.signatures["serving_default"](**{key: tf.constant(each) for key, each in np.load(inputs).items()})
-    np.savez(asked / f"{name}.out.npz", **{key: each.numpy() for key, each in answer.items()})
+for model in asked.iterdir():
+    loaded = tf.saved_model.load(str(home / "models" / model.name / "1"))
+    expected = {path.name.removesuffix(".in.npz") for path in model.iterdir()}
+    assert expected == set(loaded.signatures), (model.name, expected, set(loaded.signatures))
+    for name in expected:
+        inputs = {key: tf.constant(each) for key, each in np.load(model / f"{name}.in.npz").items()}
+        answer = {key: each.numpy() for key, each in loaded.signatures[name](**inputs).items()}
+        np.savez(model / f"{name}.out.npz", **answer)
 """
 
 
@@ -60,21 +63,29 @@ def test_every_wire_gives_the_numbers_of_a_bare_run(wires: Wires, wire: str, mod
     assert_same(WIRES[wire](wires, model, inputs), wires.bare(model, inputs))
 
 
-def test_the_saved_models_give_them_too(wires: Wires, tmp_path: Path) -> None:
+def test_every_signature_of_the_saved_models_gives_them_too(wires: Wires, tmp_path: Path) -> None:
     for model in MODELS:
-        np.savez(tmp_path / f"{model}.in.npz", **wires.inputs(model))
+        (tmp_path / model).mkdir()
+        for signature in (*wires.recorded(model), "serving_default"):
+            np.savez(tmp_path / model / f"{signature}.in.npz", **wires.inputs(model, signature))
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", SAVED_MODEL, str(wires.home), str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     for model in MODELS:
-        answer = oip_grpc(wires, model, wires.inputs(model))
-        with np.load(tmp_path / f"{model}.out.npz") as saved:
-            assert set(saved.files) == answer.keys()
-            for name, array in answer.items():
-                expected = saved[name].astype(np.float64)
-                assert array.shape == expected.shape
-                assert np.max(np.abs(array - expected) / (1 + np.abs(expected))) < 1e-4, (model, name)
+        for signature in (*wires.recorded(model), "serving_default"):
+            asked = None if signature == "serving_default" else signature
+            answer = oip_grpc(wires, model, wires.inputs(model, signature), asked)
+            with np.load(tmp_path / model / f"{signature}.out.npz") as saved:
+                assert_close(answer, dict(saved), (model, signature))
+
+
+def assert_close(answer: Arrays, saved: Arrays, where: object) -> None:
+    assert saved.keys() == answer.keys(), where
+    for name, array in answer.items():
+        expected = saved[name].astype(np.float64)
+        assert array.shape == expected.shape, (where, name)
+        assert np.max(np.abs(array - expected) / (1 + np.abs(expected)), initial=0) < 1e-4, (where, name)
 
 
 def test_classify_gives_the_probabilities(wires: Wires) -> None:
