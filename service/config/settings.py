@@ -2,8 +2,8 @@
 
 Knows nothing of flags, environment or files (`reading` does), and has no effect by itself.
 
-All hosts default to 127.0.0.1: the gateway has no keys of its own yet, so that being reachable from other
-machines is a decision that somebody makes (the container image makes it).
+All hosts default to 127.0.0.1: requests for answers need no key, so that being reachable from other machines is
+a decision that somebody makes (the container image makes it).
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Admin calls against the real process: refused through every way in, unless switched on and shown the key."""
 
+import json
+import re
 import socket
 import subprocess
 import threading
@@ -121,13 +123,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def guarded(models: Path) -> Iterator[Server]:
-    """A server whose admin calls are switched on."""
-    file = models.parent / "admin-key"
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("key") / "admin-key"
     file.write_text(KEY + "\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def guarded(models: Path, key_file: Path) -> Iterator[Server]:
+    """A server whose admin calls are switched on."""
     flags = (
         "--admin-enabled=true",
-        f"--admin-key-file={file}",
+        f"--admin-key-file={key_file}",
         "--repository-policies",
         '{"labelled":"all"}',
     )
@@ -298,6 +305,25 @@ def test_a_label_moves_between_two_requests_and_never_to_a_bad_version(guarded: 
     assert asking.changes == [1, 2, 1, 2]
     assert guarded.operations.delete(label, headers=SHOWN).status_code == 200
     assert guarded.operations.delete(label, headers=SHOWN).status_code == 404
+
+
+def test_every_call_of_the_page_about_them_is_answered(guarded: Server, key_file: Path) -> None:
+    page = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8").replace("digits-cnn", "multiply")
+    for told, name in (("8000", "http_port"), ("8002", "operations_port")):
+        page = page.replace(f"localhost:{told}", f"127.0.0.1:{guarded.ports[name]}")
+    commands = re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)
+    assert len(commands) == len(CALLS["operations_port"]) + 1
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=key_file.parent,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        assert "error" not in json.loads(done.stdout), command
+    assert_as_before(guarded)
 
 
 def test_neither_the_log_nor_an_answer_has_the_key(guarded: Server) -> None:
