@@ -17,8 +17,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from service.config.secret import Secret
 from service.domain import NAME_PATTERN
 
-KeyFile = Annotated[Secret, BeforeValidator(lambda path: Secret.read(Path(path)))]
-"""Written as the path of a file, read at once."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -28,6 +26,18 @@ VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 _MIB = 2**20
 _POLICY = re.compile(r"(?P<kind>latest|specific):(?P<numbers>[0-9]+(?:,[0-9]+)*)")
+
+
+def _read_key(given: Any) -> Secret:
+    if isinstance(given, Secret):
+        return given
+    if not isinstance(given, str | Path):
+        raise ValueError("expected the path of a file")  # noqa: TRY004  # pydantic tells of ValueErrors only
+    return Secret.read(Path(given))
+
+
+KeyFile = Annotated[Secret, BeforeValidator(_read_key)]
+"""Written as the path of a file, which is read at once."""
 
 
 class _Group(BaseModel):

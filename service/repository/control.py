@@ -51,7 +51,8 @@ class Control:
         found = self._known(name)
         _check(found)
         if not any(status.state == "available" for status in found):
-            raise Invalid(f"no version of model '{name}' is wanted: see its policy", field="model")
+            why = "it was unloaded meanwhile" if name in self.rules.unloaded else "see its policy"
+            raise Invalid(f"no version of model '{name}' is wanted: {why}", field="model")
         self._log.info("model_loaded", model=name)
         return found
 

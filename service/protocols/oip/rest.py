@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 IN_THREAD_BYTES = 64 * 1024
 """From here on packing and unpacking is not made on the event loop."""
-_LONG = frozenset({"generate", "load", "unload"})
-"""Actions that may take seconds: they end when the caller leaves."""
 _PATIENT = frozenset({"load", "unload"})
 """Actions that have the latest deadline if their caller names none."""
+_LONG = _PATIENT | {"generate"}
+"""Actions that may take seconds: they end when the caller leaves."""
 
 _log = logging.getLogger(__name__)
 

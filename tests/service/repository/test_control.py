@@ -156,6 +156,7 @@ async def test_of_two_who_disagree_the_last_one_wins_and_the_first_one_knows(run
     unloading = begun(running.control.unload("a", soon()))
     results = await asyncio.gather(loading, unloading, return_exceptions=True)
     assert isinstance(results[0], Invalid)
+    assert "unloaded meanwhile" in results[0].message
     assert running.house.live() == {B1}
 
 
