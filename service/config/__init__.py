@@ -4,7 +4,9 @@ Knows nothing of what the settings are for. Read once, in `service.app`; each ro
 """
 
 from service.config.reading import ConfigError, read
+from service.config.secret import Secret
 from service.config.settings import (
+    Admin,
     Drain,
     Engine,
     Grpc,
@@ -19,6 +21,7 @@ from service.config.settings import (
 )
 
 __all__ = [
+    "Admin",
     "ConfigError",
     "Drain",
     "Engine",
@@ -30,6 +33,7 @@ __all__ = [
     "Operations",
     "Policy",
     "Repository",
+    "Secret",
     "Settings",
     "read",
 ]

@@ -32,7 +32,8 @@ def decode(name: str, datatype: str, shape: tuple[int, ...], data: bytes | memor
     dtype = NUMPY[datatype]
     _check_size(name, math.prod(shape) * dtype.itemsize, data)
     if dtype.kind == "b" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
-        return (np.frombuffer(data, np.uint8) != 0).reshape(shape)  # perf_analyzer sends any bytes
+        truth: Array = np.frombuffer(data, np.uint8) != 0  # perf_analyzer sends any bytes
+        return truth.reshape(shape)
     return np.frombuffer(data, dtype).reshape(shape)
 
 

@@ -20,6 +20,7 @@ from service.protocols.oip.asking import EMPTY_FINAL_RESPONSE, Asked, flag
 from service.protocols.oip.draining import until_draining
 from service.protocols.oip.inference import Inferred, infer
 from service.protocols.oip.intake import Intake
+from service.protocols.oip.loading import carry_out
 from service.protocols.oip.reference import model_ref, naming
 from service.protocols.oip.shared_memory import SharedMemory
 
@@ -45,8 +46,8 @@ def service(gateway: Gateway, shared_memory: SharedMemory | None = None) -> rpc.
             "ModelConfig": methods.model_config,
             "ModelStatistics": methods.model_statistics,
             "RepositoryIndex": methods.repository_index,
-            "RepositoryModelLoad": methods.load_or_unload,
-            "RepositoryModelUnload": methods.load_or_unload,
+            "RepositoryModelLoad": methods.load,
+            "RepositoryModelUnload": methods.unload,
             "TraceSetting": methods.trace_setting,
             "LogSettings": methods.log_settings,
             "SystemSharedMemoryStatus": regions.status,
@@ -58,6 +59,7 @@ def service(gateway: Gateway, shared_memory: SharedMemory | None = None) -> rpc.
         },
         streams={},
         duplex={"ModelStreamInfer": methods.model_stream_infer},
+        patient=frozenset({"RepositoryModelLoad", "RepositoryModelUnload"}),
     )
 
 
@@ -86,7 +88,9 @@ class Methods:
     async def server_metadata(self, message: bytes, _: Call) -> bytes:
         """ServerMetadataRequest to ServerMetadataResponse."""
         rpc.parse(oip_pb2.ServerMetadataRequest, message)
-        return _filled(oip_pb2.ServerMetadataResponse, registration.server(self._shared_memory))
+        return _filled(
+            oip_pb2.ServerMetadataResponse, registration.server(self._gateway, self._shared_memory)
+        )
 
     async def model_metadata(self, message: bytes, _: Call) -> bytes:
         """ModelMetadataRequest to ModelMetadataResponse."""
@@ -112,9 +116,21 @@ class Methods:
         found = catalogue.index(self._gateway, only_ready=body.ready)
         return _filled(oip_pb2.RepositoryIndexResponse, {"models": found})
 
-    async def load_or_unload(self, message: bytes, _: Call) -> bytes:  # noqa: ARG002  # whatever it says
-        """Raise Unavailable: not enabled."""
-        raise catalogue.not_enabled()
+    async def load(self, message: bytes, call: Call) -> bytes:
+        """RepositoryModelLoadRequest to RepositoryModelLoadResponse, for who shows the key."""
+        control = self._gateway.control("load", call)
+        body = rpc.parse(oip_pb2.RepositoryModelLoadRequest, message)
+        name = _to_load(body)
+        await carry_out(control, "load", name, _plain(body.parameters), call.deadline_at_s)
+        return _bytes(oip_pb2.RepositoryModelLoadResponse(model_name=name, isLoaded=True))
+
+    async def unload(self, message: bytes, call: Call) -> bytes:
+        """RepositoryModelUnloadRequest to RepositoryModelUnloadResponse, for who shows the key."""
+        control = self._gateway.control("unload", call)
+        body = rpc.parse(oip_pb2.RepositoryModelUnloadRequest, message)
+        name = _to_load(body)
+        await carry_out(control, "unload", name, _plain(body.parameters), call.deadline_at_s)
+        return _bytes(oip_pb2.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True))
 
     async def trace_setting(self, message: bytes, _: Call) -> bytes:
         """TraceSettingRequest without settings to TraceSettingResponse."""
@@ -191,6 +207,21 @@ class Methods:
 
 def _ref(body: Any) -> ModelRef:
     return model_ref(body.name, body.version)
+
+
+def _to_load(body: Any) -> str:
+    """Return the name of the model; KServe's message has it where Triton's has a repository's."""
+    if body.model_name and body.repository_name:
+        raise Unsupported("'repository_name' specification is not supported", field="repository_name")
+    name: str = body.model_name or body.repository_name
+    return name
+
+
+def _plain(parameters: Any) -> dict[str, Any]:
+    return {
+        name: getattr(value, value.WhichOneof("parameter_choice") or "", None)
+        for name, value in parameters.items()
+    }
 
 
 def _printable(text: str) -> str:

@@ -5,7 +5,7 @@ Knows both wires' forms of the three. Knows no tensor.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict
 
@@ -19,6 +19,9 @@ from service.protocols.oip.reply import Reply, document
 from service.protocols.oip.routes import Route
 from service.protocols.oip.shared_memory import Region, SharedMemory
 
+if TYPE_CHECKING:
+    from service.gateway import Gateway
+
 EXTENSION = "system_shared_memory"
 _HIGHEST = 2**63 - 1
 
@@ -28,9 +31,9 @@ def not_enabled() -> ServiceError:
     return Unsupported("system shared memory is not enabled on this server")
 
 
-def server(shared_memory: SharedMemory | None) -> dict[str, Any]:
+def server(gateway: Gateway, shared_memory: SharedMemory | None) -> dict[str, Any]:
     """Return what the server says of itself, this extension included if it is on."""
-    told = catalogue.server()
+    told = catalogue.server(gateway)
     if shared_memory is not None:
         told["extensions"].append(EXTENSION)
     return told
