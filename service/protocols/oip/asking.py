@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain import Array
-from service.errors import Invalid
+from service.errors import Invalid, TooLarge
 from service.protocols.oip.shared_memory import Place
 
 MAX_TIMEOUT_US = 2**63 - 1
+MAX_TENSORS = 4096
+"""Inputs, and outputs, of one request: each is looked at one by one."""
+MAX_PARAMETERS = 256
+"""Parameters of a request or of one of its tensors."""
 EMPTY_FINAL_RESPONSE = "triton_enable_empty_final_response"
 _RESERVED = "triton_"
 
@@ -75,6 +79,12 @@ def asked(
         timeout_s=microseconds / 1e6 if microseconds else None,
         parameters=parameters,
     )
+
+
+def check_count(count: int, highest: int, field: str) -> None:
+    """Raise TooLarge if a request has more than `highest` of what `field` holds."""
+    if count > highest:
+        raise TooLarge(f"expected at most {highest} entries, got {count}", field=field)
 
 
 def _check_reserved(parameters: Mapping[str, Any]) -> None:

@@ -14,7 +14,16 @@ import orjson
 from service.domain import Array, ModelId
 from service.errors import Invalid
 from service.protocols.oip import binary, datatypes, numbers, shapes
-from service.protocols.oip.asking import Asked, Wanted, asked, flag, wanted_output
+from service.protocols.oip.asking import (
+    MAX_PARAMETERS,
+    MAX_TENSORS,
+    Asked,
+    Wanted,
+    asked,
+    check_count,
+    flag,
+    wanted_output,
+)
 from service.protocols.oip.inference import Output
 from service.protocols.oip.intake import REGION, Intake
 
@@ -75,6 +84,7 @@ def parameters_of(document: Mapping[str, Any], field: str) -> Mapping[str, Any]:
         return {}
     if type(parameters) is not dict:
         raise Invalid("expected an object from names to values", field=field)
+    check_count(len(parameters), MAX_PARAMETERS, field)
     for name, value in parameters.items():
         if not isinstance(value, str | bool | int | float):
             raise Invalid(
@@ -86,6 +96,7 @@ def parameters_of(document: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 def _inputs(given: Any, rest: memoryview, intake: Intake) -> dict[str, Array]:
     if type(given) is not list or not given:
         raise Invalid("expected a list of at least one input", field="inputs")
+    check_count(len(given), MAX_TENSORS, "inputs")
     inputs: dict[str, Array] = {}
     for index, tensor in enumerate(given):
         if type(tensor) is not dict or type(tensor.get("name")) is not str:
@@ -134,6 +145,7 @@ def _outputs(given: Any, intake: Intake, *, binary: bool) -> tuple[Wanted, ...]:
         return ()
     if type(given) is not list:
         raise Invalid("expected a list of outputs", field="outputs")
+    check_count(len(given), MAX_TENSORS, "outputs")
     wanted = []
     for index, output in enumerate(given):
         if type(output) is not dict or type(output.get("name")) is not str:

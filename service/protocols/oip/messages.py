@@ -15,7 +15,14 @@ from pb import oip_pb2
 from service.domain import Array
 from service.errors import Invalid
 from service.protocols.oip import binary, datatypes, shapes
-from service.protocols.oip.asking import Asked, asked, wanted_output
+from service.protocols.oip.asking import (
+    MAX_PARAMETERS,
+    MAX_TENSORS,
+    Asked,
+    asked,
+    check_count,
+    wanted_output,
+)
 from service.protocols.oip.datatypes import BYTES, NUMPY
 from service.protocols.oip.inference import Inferred, Output
 from service.protocols.oip.intake import REGION, Intake
@@ -35,6 +42,7 @@ def decode(message: Any, intake: Intake | None = None) -> Asked:
     """
     intake = intake or Intake()
     parameters = parameters_of(message.parameters)
+    check_count(len(message.outputs), MAX_TENSORS, "outputs")
     wanted = []
     for output in message.outputs:
         own = parameters_of(output.parameters)
@@ -46,6 +54,7 @@ def decode(message: Any, intake: Intake | None = None) -> Asked:
 
 def parameters_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a map of InferParameters as plain values; raises Invalid for one without a value."""
+    check_count(len(given), MAX_PARAMETERS, "parameters")
     parameters = {}
     for name, parameter in given.items():
         choice = parameter.WhichOneof("parameter_choice")
@@ -58,6 +67,7 @@ def parameters_of(given: Mapping[str, Any]) -> dict[str, Any]:
 def _inputs(message: Any, intake: Intake) -> dict[str, Array]:
     if not message.inputs:
         raise Invalid("expected at least one input", field="inputs")
+    check_count(len(message.inputs), MAX_TENSORS, "inputs")
     inputs: dict[str, Array] = {}
     raw = _raw_inputs(message)
     for index, tensor in enumerate(message.inputs):

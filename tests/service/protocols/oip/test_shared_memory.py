@@ -14,7 +14,7 @@ from pb import oip_pb2 as pb
 from service.config import Oip
 from service.errors import Forbidden, Invalid, NotFound, Overloaded, ServiceError, TooLarge
 from service.protocols.oip import bodies, messages
-from service.protocols.oip.intake import MAX_STRINGS, Intake
+from service.protocols.oip.intake import Intake
 from service.protocols.oip.shared_memory import SharedMemory
 
 X = np.arange(8, dtype=np.float32)
@@ -227,20 +227,3 @@ def test_no_key_leads_out_of_the_directory(
     memory = SharedMemory(Oip(shared_memory_prefix=""), 64, tmp_path_factory.getbasetemp() / "empty")
     with pytest.raises(ServiceError):
         memory.register(name, key, offset, byte_size)
-
-
-@pytest.mark.parametrize("given", [[MAX_STRINGS + 1], [MAX_STRINGS, 1]])
-def test_strings_are_counted_before_they_are_read(given: list[int]) -> None:
-    message = pb.ModelInferRequest()
-    tensors = []
-    for index, count in enumerate(given):
-        data = bytes(4 * count)
-        message.inputs.add(name=f"x{index}", datatype="BYTES", shape=[count])
-        message.raw_input_contents.append(data)
-        parameters = {"binary_data_size": len(data)}
-        tensors.append({"name": f"x{index}", "datatype": "BYTES", "shape": [count], "parameters": parameters})
-    with pytest.raises(TooLarge, match=f"at most {MAX_STRINGS} strings"):
-        messages.decode(message)
-    header = orjson.dumps({"inputs": tensors})
-    with pytest.raises(TooLarge, match=f"at most {MAX_STRINGS} strings"):
-        bodies.decode(header + bytes(4 * sum(given)), len(header))
