@@ -36,6 +36,9 @@ def _one_or_many(value: object) -> object:
 Stops = Annotated[list[Text], BeforeValidator(_one_or_many), Field(max_length=MAX_STOPS)]
 
 
+Nothing = Annotated[list[Any], Field(max_length=0)] | None
+
+
 class Body(BaseModel):
     """A part of a request."""
 
@@ -114,10 +117,13 @@ def _biases(given: dict[str, float]) -> tuple[tuple[int, float], ...]:
 
 
 class CompletionBody(GenerationBody):
-    """A prompt or several; what they may be is decided in `completions`."""
+    """A prompt or several; what they may be is decided in `completions`.
 
-    prompt: Any
-    max_tokens: Count = 16
+    `max_tokens` 0 is for `echo`. No prompt at all is the empty one: some models start by themselves.
+    """
+
+    prompt: Any = ""
+    max_tokens: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 16
     best_of: Annotated[int, Field(strict=True, ge=1, le=20)] | None = None
     echo: Flag = False
     logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
@@ -135,12 +141,19 @@ def _parts(value: object) -> object:
 
 
 class Message(Body):
-    """One message; `name` and an empty `refusal` are accepted and left out of the prompt."""
+    """One message; `name`, and what an answer of ours leaves empty, are accepted and left out of the prompt.
+
+    Clients send an answer's message back as a part of the next conversation.
+    """
 
     role: Literal["developer", "system", "user", "assistant"]
     content: Annotated[list[TextPart], BeforeValidator(_parts)]
     name: Text | None = None
     refusal: None = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: Nothing = None
+    annotations: Nothing = None
 
     def text(self) -> str:
         """Return what the message says."""
@@ -162,6 +175,7 @@ class EmbeddingBody(ModelBody):
 
     input: Any
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Count | None = None
 
 
 B = TypeVar("B", bound=Body)
