@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from service.domain import NAME_PATTERN, ModelRef, Sampling
 from service.errors import Invalid
@@ -33,7 +41,22 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Stops = Annotated[list[Text], BeforeValidator(_one_or_many), Field(max_length=MAX_STOPS)]
+def _either(*schemas: dict[str, Any]) -> WithJsonSchema:
+    """Tell in the document what is taken beside what the type says."""
+    return WithJsonSchema({"anyOf": list(schemas)})
+
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
+_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_LISTS = {"type": "array", "items": _IDS, "minItems": 1}
+TextsOrIds = Annotated[Any, _either(_TEXT, _TEXTS, _IDS, _LISTS)]
+Stops = Annotated[
+    list[Text],
+    BeforeValidator(_one_or_many),
+    Field(max_length=MAX_STOPS),
+    _either(_TEXT, {**_TEXTS, "minItems": 0, "maxItems": MAX_STOPS}),
+]
 
 
 Nothing = Annotated[list[Any], Field(max_length=0)] | None
@@ -122,7 +145,7 @@ class CompletionBody(GenerationBody):
     `max_tokens` 0 is for `echo`. No prompt at all is the empty one: some models start by themselves.
     """
 
-    prompt: Any = ""
+    prompt: TextsOrIds = ""
     max_tokens: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 16
     best_of: Annotated[int, Field(strict=True, ge=1, le=20)] | None = None
     echo: Flag = False
@@ -136,6 +159,17 @@ class TextPart(Body):
     text: Text
 
 
+_PARTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["type", "text"],
+        "additionalProperties": False,
+        "properties": {"type": {"const": "text"}, "text": _TEXT},
+    },
+}
+
+
 def _parts(value: object) -> object:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
@@ -147,7 +181,7 @@ class Message(Body):
     """
 
     role: Literal["developer", "system", "user", "assistant"]
-    content: Annotated[list[TextPart], BeforeValidator(_parts)]
+    content: Annotated[list[TextPart], BeforeValidator(_parts), _either(_TEXT, _PARTS)]
     name: Text | None = None
     refusal: None = None
     audio: None = None
@@ -173,7 +207,7 @@ class ChatBody(GenerationBody):
 class EmbeddingBody(ModelBody):
     """Texts or token ids to embed; what they may be is decided in `embeddings`."""
 
-    input: Any
+    input: TextsOrIds
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Count | None = None
 
