@@ -4,7 +4,6 @@ No answer is a surprise: each has a status, a media type and a body that the doc
 """
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,12 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode, checks
 from schemathesis.config import SchemathesisConfig
 
-from tests.e2e.conftest import Server
+from tests.e2e.conftest import ANSWER_S, Server
 from tests.support import sound_requests as sound
 from tests.support.live_server import unharmed
 
 EXAMPLES = {"tasks": 25, "openai": 40, "tfserving": 10, "oip": 6}
 """Requests for each operation of a wire: as many as take no more than some seconds for all of them."""
-ANSWER_S = 10.0
 TOLERATED = ["2xx", "3xx", "4xx", "501", "503", "504"]
 """501, 503 and 504 are documented: a model that cannot do this, a server that is busy, and time that is up."""
 CHECKS = [
@@ -107,17 +105,6 @@ def aimed_path(_context: object, parameters: Any) -> st.SearchStrategy[Any]:
     return st.one_of(
         st.just(parameters), st.sampled_from(sound.SERVED).map(lambda name: {**known, "name": name})
     )
-
-
-@pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One model for each word, so that a request need not name one."""
-    models = tmp_path_factory.mktemp("fuzzed")
-    sound.write_models(models)
-    with Server(models, "--engine-slots=4", f"--limits-request-timeout-s={ANSWER_S / 2}") as server:
-        for name in sound.SERVED:
-            server.wait_until_available(name)
-        yield server
 
 
 @pytest.fixture(scope="module")
