@@ -59,7 +59,7 @@ Bare = Callable[[], None]
 @cli.command()
 def main(
     *,
-    seconds: Annotated[float, typer.Option(help="Seconds of each slice.")] = 2.0,
+    seconds: Annotated[float, typer.Option(help="Seconds of each slice.")] = 1.5,
     repeats: Annotated[int, typer.Option(help="How often the slices are interleaved.")] = 3,
     models: Annotated[Path, typer.Option(help="Where a model that generates may be.")] = Path("models"),
 ) -> None:

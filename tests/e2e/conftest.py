@@ -18,6 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support import bundles, sound_requests
+from tests.support.live_server import unharmed
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
@@ -143,7 +144,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(models, "--engine-slots=4", f"--limits-request-timeout-s={ANSWER_S / 2}") as server:
         for name in sound_requests.SERVED:
             server.wait_until_available(name)
-        yield server
+        with unharmed(server.process.pid, lambda: server.http.get("/v2").json()):
+            yield server
 
 
 @pytest.fixture

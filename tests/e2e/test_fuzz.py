@@ -17,6 +17,8 @@ from tests.e2e.conftest import ANSWER_S, Server
 from tests.support import sound_requests as sound
 from tests.support.live_server import unharmed
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = {"tasks": 25, "openai": 40, "tfserving": 10, "oip": 6}
 """Requests for each operation of a wire: as many as take no more than some seconds for all of them."""
 TOLERATED = ["2xx", "3xx", "4xx", "501", "503", "504"]

@@ -21,8 +21,10 @@ from tests.support import sound_requests as sound
 from tests.support.live_server import unharmed
 from tests.support.mutations import mutated
 
+pytestmark = pytest.mark.slow
+
 BOUNDS = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,  # each call has its own
     derandomize="CI" in os.environ,
     database=None,
