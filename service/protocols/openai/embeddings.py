@@ -141,7 +141,8 @@ def _output(signature: Signature, name: str) -> str:
 
 def _check_size(wanted: int | None, signature: Signature, output: str) -> None:
     """Raise Invalid if another size than the model's own is wanted: a part of an embedding is not one."""
-    size = signature.output(output).shape[-1]
+    shape = signature.output(output).shape
+    size = shape[1] if len(shape) > 1 else 1
     if wanted is not None and wanted != size:
         raise Invalid(f"this model's embeddings have {size} dimensions, got {wanted}", field="dimensions")
 
