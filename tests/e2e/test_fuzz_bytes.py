@@ -105,6 +105,12 @@ MESSAGES: dict[tuple[str, str], list[Any]] = {
     (TASKS, "Classify"): [
         tasks.ClassifyRequest(model=tasks.ModelRef(name="rows"), features=tasks.Features(values=(1, 2, 3, 4)))
     ],
+    (TASKS, "Translate"): [
+        tasks.TranslateRequest(model=tasks.ModelRef(name="words"), texts=["the cat"], beams=2)
+    ],
+    (TASKS, "Score"): [
+        tasks.ScoreRequest(model=tasks.ModelRef(name="boxes"), rows=[tasks.Features(by_name=sound.BOX)])
+    ],
     (TASKS, "Generate"): [
         tasks.GenerateRequest(model=tasks.ModelRef(name="letters"), prompt="ab", max_tokens=3)
     ],

@@ -57,8 +57,6 @@ Stops = Annotated[
     Field(max_length=MAX_STOPS),
     _either(_TEXT, {**_TEXTS, "minItems": 0, "maxItems": MAX_STOPS}),
 ]
-
-
 Nothing = Annotated[list[Any], Field(max_length=0)] | None
 
 
