@@ -2,8 +2,8 @@
 
 Knows nothing of flags, environment or files (`reading` does), and has no effect by itself.
 
-All hosts default to 127.0.0.1: the gateway has no keys of its own yet, so that being reachable from other
-machines is a decision that somebody makes (the container image makes it).
+All hosts default to 127.0.0.1: requests for answers need no key, so that being reachable from other machines is
+a decision that somebody makes (the container image makes it).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from service.config.secret import Secret
 from service.domain import NAME_PATTERN
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -25,6 +26,18 @@ VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 _MIB = 2**20
 _POLICY = re.compile(r"(?P<kind>latest|specific):(?P<numbers>[0-9]+(?:,[0-9]+)*)")
+
+
+def _read_key(given: Any) -> Secret:
+    if isinstance(given, Secret):
+        return given
+    if not isinstance(given, str | Path):
+        raise ValueError("expected the path of a file")  # noqa: TRY004  # pydantic tells of ValueErrors only
+    return Secret.read(Path(given))
+
+
+KeyFile = Annotated[Secret, BeforeValidator(_read_key)]
+"""Written as the path of a file, which is read at once."""
 
 
 class _Group(BaseModel):
@@ -78,10 +91,6 @@ class Repository(_Group):
     )
     golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
 
-    def policy_of(self, name: str) -> Policy:
-        """Return the policy of one model."""
-        return self.policies.get(name, self.policy)
-
 
 class Http(_Group):
     """The public REST port."""
@@ -106,6 +115,23 @@ class Operations(_Group):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: Port = Field(8002, description="port; 0 takes a free one")
+
+
+class Admin(_Group):
+    """Calls that change what is served: load, unload, reload, labels. Off unless switched on with a key."""
+
+    enabled: bool = Field(
+        False, description="answer admin calls that show the key; without this all are refused"
+    )
+    key_file: KeyFile | None = Field(
+        None, description="file with the key, which callers show as 'authorization: Bearer KEY'"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.enabled and self.key_file is None:
+            raise ValueError("admin.enabled needs a key: admin.key_file is not set")
+        return self
 
 
 class Engine(_Group):
@@ -160,6 +186,7 @@ class Settings(_Group):
     http: Http = Http()
     grpc: Grpc = Grpc()
     operations: Operations = Operations()
+    admin: Admin = Admin()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 IN_THREAD_BYTES = 64 * 1024
 """From here on packing and unpacking is not made on the event loop."""
-_LONG = frozenset({"generate"})
+_PATIENT = frozenset({"load", "unload"})
+"""Actions that have the latest deadline if their caller names none."""
+_LONG = _PATIENT | {"generate"}
 """Actions that may take seconds: they end when the caller leaves."""
 
 _log = logging.getLogger(__name__)
@@ -81,10 +83,11 @@ class _App:
     async def _arrived(
         self, scope: Scope, receive: Receive, headers: http.Headers, request_id: str
     ) -> _Arrived:
-        call = http.call(headers, self._limits, request_id, time.monotonic())
         route = routes.find(scope["path"])
         if route is None:
             raise NotFound("no such route", field="path")
+        limits = self._limits.patient() if route.action in _PATIENT else self._limits
+        call = http.call(headers, limits, request_id, time.monotonic())
         encoding = compression.encoding_of(headers.get(b"content-encoding"))
         http.check_body_headers({**headers, b"content-encoding": b"identity"}, self._limits)
         body = await _read(receive, call, self._limits) if scope["method"] == "POST" else b""
