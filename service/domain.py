@@ -128,7 +128,8 @@ class Sampling:
 class GenerateRequest:
     """A prompt, text or token ids, to continue by at most `max_tokens` tokens, or until one of `stop` appears.
 
-    With `echo`, the answer begins with the prompt's text.
+    With `echo`, the answer begins with the prompt's text, and `max_tokens` may be 0. With `echo` and
+    `sampling.logprobs`, the tokens of the prompt are scored as well.
     """
 
     prompt: str | tuple[int, ...]
@@ -140,14 +141,15 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A generated token: its own text, where in the answer it begins, and its natural log-probability.
+    """A token of the answer: its own text, where in the answer it begins, and its natural log-probability.
 
-    `top` has the most probable tokens in its place, text and log-probability, the best first.
+    `top` has the most probable tokens in its place, text and log-probability, the best first. The first token of
+    a prompt has neither: nothing comes before it.
     """
 
     text: str
     offset: int
-    logprob: float
+    logprob: float | None
     top: tuple[tuple[str, float], ...] = ()
 
 

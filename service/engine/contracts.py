@@ -63,11 +63,13 @@ class Runner(Protocol):
 class Prompt:
     """Where a sequence starts: at least one token id, and the step graph's `context` inputs for it.
 
-    A context array has no batch axis: it is one row of the encoder's output.
+    A context array has no batch axis: it is one row of the encoder's output. Tokens in `scored` belong to the
+    prompt as well: they are fed one a step, and each is told, with its logprob, before any is chosen.
     """
 
     tokens: tuple[int, ...]
     context: Tensors = field(default_factory=dict)
+    scored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class TokenGenerator(Protocol):
     ) -> AsyncGenerator[Token, None]:
         """Yield tokens as they are made; closing the generator frees its slot before the next step.
 
+        Those of `prompt.scored` come first; `max_new_tokens` may be 0 only if there are some.
         Raises Overloaded, TimedOut, Unavailable when closed, Internal.
         """
 

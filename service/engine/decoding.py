@@ -1,4 +1,4 @@
-"""What a sequence does with the logits of its rows: one sampled row, or the rows of a beam search.
+"""What a sequence does with the logits of its rows: one scored or sampled row, or the rows of a beam search.
 
 Pure: logits in, the next tokens and the parents of each row out. Knows nothing of slots or sessions.
 """
@@ -6,6 +6,8 @@ Pure: logits in, the next tokens and the parents of each row out. Knows nothing 
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,8 +67,7 @@ class SampledSequence:
 
     def advance(self, scores: RowScores) -> Advance:
         """Choose one token; raises ArithmeticError if the logits are not numbers."""
-        if not math.isfinite(scores.log_normaliser[0]):
-            raise ArithmeticError("the model gave logits that are not numbers")
+        normaliser = _normaliser(scores)
         token = self._sampler.choose(scores.logits[0], int(scores.best[0]))
         self._left -= 1
         reason: FinishReason | None = None
@@ -74,10 +75,54 @@ class SampledSequence:
             reason = "stop"
         elif self._left == 0:
             reason = "length"
-        normaliser = float(scores.log_normaliser[0])
-        logprob = float(scores.logits[0, token]) - normaliser
-        top = most_probable(scores.logits[0], normaliser, self._top)
-        return Advance((token,), result=Token(token, logprob, reason, top=top), done=reason is not None)
+        told = _told(token, scores.logits[0], normaliser, self._top, reason)
+        return Advance((token,), result=told, done=reason is not None)
+
+
+class ScoredTokens:
+    """One row whose next tokens are given: each is told with its log-probability, and then `after` goes on.
+
+    Without `after` the last of them ends the sequence (`length`). There is at least one.
+    """
+
+    width = 1
+
+    def __init__(self, given: Sequence[int], top: int, after: Decoder | None) -> None:
+        self._given = deque(given)
+        self._top = top
+        self._after = after
+
+    def advance(self, scores: RowScores) -> Advance:
+        """Tell the next token that is given; raises ArithmeticError if the logits are not numbers."""
+        if not self._given:
+            assert self._after is not None, "a sequence that has ended is not continued"
+            return self._after.advance(scores)
+        normaliser = _normaliser(scores)
+        token = self._given.popleft()
+        done = not self._given and self._after is None
+        told = _told(token, scores.logits[0], normaliser, self._top, "length" if done else None)
+        return Advance((token,), result=told, done=done)
+
+
+def continued(scored: Sequence[int], sampling: Sampling, max_new_tokens: int, end_id: int | None) -> Decoder:
+    """Return the decoder that tells `scored` first, if anything, and then up to `max_new_tokens` that it chooses."""
+    sampled = SampledSequence(sampling, max_new_tokens, end_id) if max_new_tokens else None
+    if scored:
+        return ScoredTokens(scored, sampling.logprobs or 0, sampled)
+    assert sampled is not None, "there is something to tell"
+    return sampled
+
+
+def _normaliser(scores: RowScores) -> float:
+    normaliser = float(scores.log_normaliser[0])
+    if not math.isfinite(normaliser):
+        raise ArithmeticError("the model gave logits that are not numbers")
+    return normaliser
+
+
+def _told(token: int, logits: Array, normaliser: float, top: int, reason: FinishReason | None) -> Token:
+    logprob = float(logits[token]) - normaliser
+    return Token(token, logprob, reason, top=most_probable(logits, normaliser, top))
 
 
 class BeamSearch:

@@ -22,7 +22,7 @@ from service.bundle import Signature, StepGraph
 from service.domain import Array, Sampling
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
 from service.engine.cost import RunCost
-from service.engine.decoding import BeamSearch, Decoder, RowScores, SampledSequence
+from service.engine.decoding import BeamSearch, Decoder, RowScores, continued
 from service.engine.sampling import log_normalisers
 from service.engine.scheduling import admit, plan_steps
 from service.engine.step import Row, StepFeeds
@@ -117,9 +117,8 @@ class Generator:
         self, prompt: Prompt, sampling: Sampling, max_new_tokens: int, deadline_at_s: float
     ) -> AsyncGenerator[Token, None]:
         """Yield tokens as they are made (`contracts.TokenGenerator.stream`)."""
-        sequence = self._submit(
-            SampledSequence(sampling, max_new_tokens, self._end_id), prompt, deadline_at_s
-        )
+        decoder = continued(prompt.scored, sampling, max_new_tokens, self._end_id)
+        sequence = self._submit(decoder, prompt, deadline_at_s)
         try:
             reason = None
             while reason is None:

@@ -14,12 +14,15 @@ from service.protocols import health, rpc
 from service.protocols.edge import Edge
 from service.protocols.limits import WireLimits
 from service.protocols.oip import grpc as oip_grpc
+from service.protocols.oip import openapi as oip_openapi
 from service.protocols.oip import rest as oip_rest
 from service.protocols.oip.shared_memory import SharedMemory
+from service.protocols.openai import openapi as openai_openapi
 from service.protocols.openai import rest as openai_rest
 from service.protocols.tasks import grpc as tasks_grpc
 from service.protocols.tasks import rest as tasks_rest
 from service.protocols.tfserving import grpc as tfserving_grpc
+from service.protocols.tfserving import openapi as tfserving_openapi
 from service.protocols.tfserving import rest as tfserving_rest
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ def create_http_app(
     gateway: Gateway, limits: WireLimits, shared_memory: SharedMemory | None = None
 ) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
-    api = tasks_rest.create_api(gateway)
+    others = (openai_openapi.part(), tfserving_openapi.part(), oip_openapi.part())
+    api = tasks_rest.create_api(gateway, others)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
     wires = (openai_rest.wire(gateway), tfserving_rest.wire(gateway))
     return Edge(

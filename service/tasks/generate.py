@@ -20,7 +20,7 @@ from service.domain import (
 )
 from service.engine.contracts import Prompt
 from service.errors import Invalid
-from service.tasks.continuation import Continuation
+from service.tasks.continuation import Continuation, Piece
 from service.tasks.parts import Parts
 from service.tasks.sampling_bounds import check_stops, checked_sampling
 from service.tasks.tokenizer import load_tokenizer
@@ -63,6 +63,7 @@ class Generate:
         Ends at the model's end token or a stop string (`stop`), or after `max_tokens` (`length`); more than
         the model's `max_new_tokens` means those. `completion_tokens` counts every token that was made, the
         end token and those of the stop string included; `timing.run_s` is the time since the first step.
+        With `echo` and `logprobs` each token of the prompt takes a step, as one that is made.
 
         Closing the stream frees its slot. Raises Invalid (fields `prompt`, `max_tokens`, `temperature`,
         `top_k`, `top_p`, `seed`, `presence_penalty`, `frequency_penalty`, `logit_bias`, `logprobs`, `stop`,
@@ -70,45 +71,50 @@ class Generate:
         """
         sampling = checked_sampling(request.sampling, self._task.vocabulary_size)
         check_stops(request.stop)
-        if request.max_tokens < 1:
-            raise Invalid(f"expected 1 or more, got {request.max_tokens}", field="max_tokens")
-        prompt = self._prompt(request.prompt)
+        least = 0 if request.echo else 1
+        if request.max_tokens < least:
+            raise Invalid(f"expected {least} or more, got {request.max_tokens}", field="max_tokens")
+        ids = self._prompt(request.prompt)
+        scored = ids if request.echo and sampling.logprobs is not None else ()
+        prompt = Prompt(ids[:1], scored=ids[1:]) if scored else Prompt(ids)
         limit = min(request.max_tokens, self._task.max_new_tokens)
-        continuation = self._continuation(request)
+        continuation = self._continuation(request, scored)
+        piece = Piece("", None) if limit or prompt.scored else continuation.end()
         started_at_s = time.monotonic()
-        made = told = 0
+        told = 0
         queue_s = 0.0
-        async with aclosing(self._generator.stream(Prompt(prompt), sampling, limit, deadline_at_s)) as tokens:
-            async for token in tokens:
-                made += 1
-                queue_s = token.queue_s
-                piece = continuation.take(token)
-                if piece.reason is not None:
-                    break
-                if piece.text:
-                    yield TextChunk(self._model, piece.text, tokens=made - told, logprobs=piece.logprobs)
-                    told = made
+        if piece.reason is None:
+            async with aclosing(self._generator.stream(prompt, sampling, limit, deadline_at_s)) as tokens:
+                async for token in tokens:
+                    queue_s = token.queue_s
+                    piece = continuation.take(token)
+                    if piece.reason is not None:
+                        break
+                    if piece.text:
+                        made = continuation.made - told
+                        yield TextChunk(self._model, piece.text, tokens=made, logprobs=piece.logprobs)
+                        told = continuation.made
         assert piece.reason is not None, "a token stream ends with a reason"
         run_s = time.monotonic() - started_at_s - queue_s
         yield TextChunk(
             self._model,
             piece.text,
-            made - told,
+            continuation.made - told,
             piece.reason,
-            len(prompt),
-            made,
+            len(ids),
+            continuation.made,
             Timing(queue_s, max(run_s, 0.0)),
             piece.logprobs,
             continuation.logprob,
         )
 
-    def _continuation(self, request: GenerateRequest) -> Continuation:
+    def _continuation(self, request: GenerateRequest, scored: tuple[int, ...]) -> Continuation:
         prompt = request.prompt
         lead = ""
         if request.echo:
             lead = prompt if isinstance(prompt, str) else self._tokenizer.decode(prompt)
         told = request.sampling.logprobs is not None
-        return Continuation(self._tokenizer, request.stop, self._task.end_id, lead, logprobs=told)
+        return Continuation(self._tokenizer, request.stop, self._task.end_id, lead, scored, logprobs=told)
 
     def _prompt(self, prompt: str | tuple[int, ...]) -> tuple[int, ...]:
         ids = self._encoded(prompt) if isinstance(prompt, str) else self._known(prompt)

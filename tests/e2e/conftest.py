@@ -17,13 +17,16 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support import bundles
+from tests.support import bundles, sound_requests
+from tests.support.live_server import unharmed
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
 START_S = 30.0
 LIVE_WITHIN_S = 420.0
 ENDLESS_TOKENS = 10_000_000
+ANSWER_S = 10.0
+"""How long an answer to a request that was made up may take."""
 
 
 class Server:
@@ -131,6 +134,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         for name in ("shapes", "letters", "words", "boxes", "multiply", "endless"):
             server.wait_until_available(name)
         yield server
+
+
+@pytest.fixture(scope="session")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One process for whatever is made up: a model for each word, so that a request need not name one."""
+    models = tmp_path_factory.mktemp("fuzzed")
+    sound_requests.write_models(models)
+    with Server(models, "--engine-slots=4", f"--limits-request-timeout-s={ANSWER_S / 2}") as server:
+        for name in sound_requests.SERVED:
+            server.wait_until_available(name)
+        with unharmed(server.process.pid, lambda: server.http.get("/v2").json()):
+            yield server
 
 
 @pytest.fixture

@@ -185,6 +185,10 @@ class FakeGenerator:
 
     async def _tokens(self, asked: Asked) -> AsyncGenerator[Token, None]:
         history = asked.prompt.tokens
+        for place, token in enumerate(asked.prompt.scored, start=1):
+            history = (*history, token)
+            last = place == len(asked.prompt.scored) and not asked.max_new_tokens
+            yield Token(token, LOGPROB, "length" if last else None, self.queue_s)
         for count in range(1, asked.max_new_tokens + 1):
             _refuse_late(asked.deadline_at_s)
             await (self.gate.wait() if self.gate else asyncio.sleep(0))

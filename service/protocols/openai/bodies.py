@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from service.domain import NAME_PATTERN, ModelRef, Sampling
 from service.errors import Invalid
@@ -33,7 +41,23 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Stops = Annotated[list[Text], BeforeValidator(_one_or_many), Field(max_length=MAX_STOPS)]
+def _either(*schemas: dict[str, Any]) -> WithJsonSchema:
+    """Tell in the document what is taken beside what the type says."""
+    return WithJsonSchema({"anyOf": list(schemas)})
+
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
+_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_LISTS = {"type": "array", "items": _IDS, "minItems": 1}
+TextsOrIds = Annotated[Any, _either(_TEXT, _TEXTS, _IDS, _LISTS)]
+Stops = Annotated[
+    list[Text],
+    BeforeValidator(_one_or_many),
+    Field(max_length=MAX_STOPS),
+    _either(_TEXT, {**_TEXTS, "minItems": 0, "maxItems": MAX_STOPS}),
+]
+Nothing = Annotated[list[Any], Field(max_length=0)] | None
 
 
 class Body(BaseModel):
@@ -114,10 +138,13 @@ def _biases(given: dict[str, float]) -> tuple[tuple[int, float], ...]:
 
 
 class CompletionBody(GenerationBody):
-    """A prompt or several; what they may be is decided in `completions`."""
+    """A prompt or several; what they may be is decided in `completions`.
 
-    prompt: Any
-    max_tokens: Count = 16
+    `max_tokens` 0 is for `echo`. No prompt at all is the empty one: some models start by themselves.
+    """
+
+    prompt: TextsOrIds = ""
+    max_tokens: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 16
     best_of: Annotated[int, Field(strict=True, ge=1, le=20)] | None = None
     echo: Flag = False
     logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
@@ -130,17 +157,35 @@ class TextPart(Body):
     text: Text
 
 
+_PARTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["type", "text"],
+        "additionalProperties": False,
+        "properties": {"type": {"const": "text"}, "text": _TEXT},
+    },
+}
+
+
 def _parts(value: object) -> object:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
 class Message(Body):
-    """One message; `name` and an empty `refusal` are accepted and left out of the prompt."""
+    """One message; `name`, and what an answer of ours leaves empty, are accepted and left out of the prompt.
+
+    Clients send an answer's message back as a part of the next conversation.
+    """
 
     role: Literal["developer", "system", "user", "assistant"]
-    content: Annotated[list[TextPart], BeforeValidator(_parts)]
+    content: Annotated[list[TextPart], BeforeValidator(_parts), _either(_TEXT, _PARTS)]
     name: Text | None = None
     refusal: None = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: Nothing = None
+    annotations: Nothing = None
 
     def text(self) -> str:
         """Return what the message says."""
@@ -160,8 +205,9 @@ class ChatBody(GenerationBody):
 class EmbeddingBody(ModelBody):
     """Texts or token ids to embed; what they may be is decided in `embeddings`."""
 
-    input: Any
+    input: TextsOrIds
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Count | None = None
 
 
 B = TypeVar("B", bound=Body)

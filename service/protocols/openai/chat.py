@@ -97,7 +97,7 @@ def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
     return {"content": content, "refusal": None}
 
 
-def _token(text: str, logprob: float) -> dict[str, Any]:
+def _token(text: str, logprob: float | None) -> dict[str, Any]:
     """Return a token; what is not whole characters has no bytes to tell."""
     whole = "\ufffd" not in text
     return {

@@ -7,7 +7,7 @@ import pytest
 
 from service.domain import Array, Sampling
 from service.engine.contracts import Hypothesis, Token
-from service.engine.decoding import BeamSearch, Decoder, RowScores, SampledSequence
+from service.engine.decoding import BeamSearch, Decoder, RowScores, SampledSequence, continued
 from service.engine.sampling import length_penalty, log_normalisers
 
 END = 0
@@ -47,6 +47,31 @@ def test_a_sampled_sequence_tells_the_most_probable_tokens_if_asked_and_the_mode
     silent = SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=END).advance(scores(logits))
     assert isinstance(silent.result, Token)
     assert silent.result.top == ()
+
+
+def test_tokens_that_are_given_are_told_with_their_logprobs_before_any_is_chosen() -> None:
+    logits = np.array([[1.0, 3.0, 2.0, 0.0]], np.float32)
+    normaliser = float(log_normalisers(logits)[0])
+    decoder = continued((2, END), Sampling(temperature=0, logprobs=1), 1, END)
+    first, second, third = (decoder.advance(scores(logits)) for _ in range(3))
+    assert first.result == Token(2, 2.0 - normaliser, top=((1, 3.0 - normaliser),))
+    assert (first.tokens, first.done) == ((2,), False)
+    assert second.result == Token(END, 1.0 - normaliser, top=((1, 3.0 - normaliser),))
+    assert not second.done, "an end token that was given ends nothing"
+    assert third.result == Token(1, 3.0 - normaliser, "length", top=((1, 3.0 - normaliser),))
+    assert third.done
+
+
+def test_without_anything_to_choose_the_last_given_token_ends_the_sequence() -> None:
+    decoder = continued((3, 1), Sampling(), 0, END)
+    told = [decoder.advance(scores(one_hot(1))) for _ in range(2)]
+    assert [each.done for each in told] == [False, True]
+    assert [each.result.finish_reason for each in told if isinstance(each.result, Token)] == [None, "length"]
+
+
+def test_given_tokens_without_finite_logits_are_an_error_too() -> None:
+    with pytest.raises(ArithmeticError, match="not numbers"):
+        continued((1,), Sampling(), 0, END).advance(scores(np.full((1, 4), np.nan, np.float32)))
 
 
 def walk(decoder: Decoder, table: Array, start: int) -> Hypothesis:

@@ -149,6 +149,23 @@ async def test_logprobs_are_those_of_the_whole_distribution() -> None:
     assert token.logprob == pytest.approx(logits.max() - np.log(np.exp(logits).sum()))
 
 
+async def test_a_scored_prompt_is_told_token_by_token_and_goes_on_as_if_it_had_been_read_at_once() -> None:
+    generator = recurrent_generator(FakeSession(recurrent))
+    prompt = Prompt((3,), scored=(7, 2))
+    found, plain = await asyncio.gather(
+        collect(generator, prompt, 4), collect(generator, Prompt((3, 7, 2)), 4)
+    )
+    assert ids(found) == [7, 2, *ids(plain)]
+    assert [token.logprob for token in found[2:]] == [token.logprob for token in plain]
+    for place, token in enumerate((7, 2), start=1):
+        logits = logits_of([fold(0, (3, 7, 2)[:place])])[0].astype(np.float64)
+        assert found[place - 1].logprob == pytest.approx(logits[token] - np.log(np.exp(logits).sum()))
+    (first, last) = await collect(generator, prompt, 0)
+    assert (first.finish_reason, last.finish_reason) == (None, "length")
+    await idle(generator)
+    assert generator.slots_in_use == 0
+
+
 async def test_one_bad_sequence_does_not_fail_its_neighbours() -> None:
     session = FakeSession(recurrent)
     session.fail = RuntimeError("token 10 is out of bounds")

@@ -287,13 +287,43 @@ async def test_with_echo_the_answer_begins_with_the_prompt_in_which_no_stop_stri
 
 async def test_log_probabilities_tell_every_token_of_the_text_and_where_it_begins(tmp_path: Path) -> None:
     task = letters(tmp_path, saying("abc"))
-    request = GenerateRequest("x", max_tokens=3, sampling=Sampling(logprobs=0), echo=True)
+    request = GenerateRequest("x", max_tokens=3, sampling=Sampling(logprobs=0))
     told = [token for chunk in await chunks_of(task, request) for token in chunk.logprobs]
     assert [(token.text, token.offset, token.logprob) for token in told] == [
-        ("a", 1, -0.5),
-        ("b", 2, -0.5),
-        ("c", 3, -0.5),
+        ("a", 0, -0.5),
+        ("b", 1, -0.5),
+        ("c", 2, -0.5),
     ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_with_echo_the_tokens_of_the_prompt_are_scored_and_not_counted(
+    tmp_path: Path, count: int
+) -> None:
+    task = letters(tmp_path)
+    request = GenerateRequest("hey", count, Sampling(logprobs=0), stop=("he",), echo=True)
+    chunks = await chunks_of(task, request)
+    text = "hey" + generated("hey", count)
+    assert "".join(chunk.text for chunk in chunks) == text
+    told = [token for chunk in chunks for token in chunk.logprobs]
+    assert "".join(token.text for token in told) == text
+    assert [token.offset for token in told] == list(range(3 + count))
+    assert [token.logprob for token in told] == [None] + [-0.5] * (2 + count)
+    last = chunks[-1]
+    assert (last.finish_reason, last.prompt_tokens, last.completion_tokens) == ("length", 3, count)
+    assert sum(chunk.tokens for chunk in chunks) == count
+    assert last.logprob == count * -0.5
+
+
+@pytest.mark.parametrize(("prompt", "sampling"), [("hey", Sampling()), ("h", Sampling(logprobs=1))])
+async def test_nothing_is_run_for_an_echo_of_which_nothing_is_to_be_scored(
+    tmp_path: Path, prompt: str, sampling: Sampling
+) -> None:
+    generator = greedy()
+    (chunk,) = await chunks_of(letters(tmp_path, generator), GenerateRequest(prompt, 0, sampling, echo=True))
+    assert (chunk.text, chunk.finish_reason, chunk.prompt_tokens) == (prompt, "length", len(prompt))
+    assert [token.text for token in chunk.logprobs] == ([] if sampling.logprobs is None else ["h"])
+    assert generator.asked == []
 
 
 async def test_log_probabilities_come_with_the_text_of_their_tokens_and_without_the_stop_string(
