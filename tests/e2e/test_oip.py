@@ -163,7 +163,7 @@ NESTED = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":' + b"[
         (b"{}" + bytes(16), {"inference-header-content-length": "2"}, 400),
         (b"{}", {"inference-header-content-length": "3"}, 400),
         (b"{}", {"content-encoding": "deflate"}, 400),
-        (b"{}", {"content-encoding": "zstd"}, 400),
+        (b"{}", {"content-encoding": "zstd"}, 415),
         (zlib.compress(bytes(200 * 2**20), 9), {"content-encoding": "deflate"}, 413),
         (bytes(15), {"inference-header-content-length": "0"}, 400),
     ],

@@ -33,7 +33,7 @@ Answer = tuple[int, http.RawHeaders, bytes]
 
 def wire(gateway: Gateway) -> Wire:
     """Return what answers TensorFlow Serving's addresses, for the edge."""
-    return Wire(addresses.claims, _App(gateway), faults.error_answer)
+    return Wire(addresses.claims, _App(gateway), faults.error_answer, packs=True)
 
 
 class _App:
