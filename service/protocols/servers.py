@@ -29,7 +29,7 @@ def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
     api = tasks_rest.create_api(gateway)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
-    wires = (openai_rest.wire(gateway), tfserving_rest.wire(gateway))
+    wires = (openai_rest.wire(gateway), tfserving_rest.wire(gateway, limits))
     return Edge(api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits)})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pb import tfserving_pb2
 from service.bundle import Manifest, Signature
-from service.domain import Array, Call, ModelId, ModelRef, PredictRequest
+from service.domain import Call, ModelId, ModelRef, PredictRequest
 from service.errors import Forbidden, Invalid, ServiceError, Unsupported
 from service.protocols import rpc
 from service.protocols.limits import WireLimits
@@ -53,11 +53,12 @@ def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.
 class Methods:
     """Each method decodes, asks the gateway and encodes.
 
-    Nothing is awaited between `describe` and `predict`: the version whose signatures are read answers.
+    Predict awaits nothing between `describe` and `predict`: the version whose signatures are read answers.
     """
 
     def __init__(self, gateway: Gateway, max_bytes: int) -> None:
         self._gateway = gateway
+        self._inference = inference.Inference(gateway, max_bytes)
         self._max_bytes = max_bytes
 
     async def predict(self, message: bytes, call: Call) -> bytes:
@@ -78,20 +79,20 @@ class Methods:
     async def classify(self, message: bytes, call: Call) -> bytes:
         """ClassificationRequest to ClassificationResponse."""
         body = rpc.parse(tfserving_pb2.ClassificationRequest, message)
-        model, able, values = await self._infer(body.model_spec, "classify", body.input, _ref(body), call)
+        found = await self._infer(body.model_spec, "classify", body.input, _ref(body), call)
         return _bytes(
             tfserving_pb2.ClassificationResponse(
-                result=_classifications(values, able), model_spec=_spec(model, body.model_spec)
+                result=_classifications(found), model_spec=_spec(found.model, body.model_spec)
             )
         )
 
     async def regress(self, message: bytes, call: Call) -> bytes:
         """RegressionRequest to RegressionResponse."""
         body = rpc.parse(tfserving_pb2.RegressionRequest, message)
-        model, _, values = await self._infer(body.model_spec, "regress", body.input, _ref(body), call)
+        found = await self._infer(body.model_spec, "regress", body.input, _ref(body), call)
         return _bytes(
             tfserving_pb2.RegressionResponse(
-                result=_regressions(values), model_spec=_spec(model, body.model_spec)
+                result=_regressions(found), model_spec=_spec(found.model, body.model_spec)
             )
         )
 
@@ -102,12 +103,12 @@ class Methods:
         reply = tfserving_pb2.MultiInferenceResponse()
         for task in body.tasks:
             method = inference.METHOD_NAMES[task.method_name]
-            model, able, values = await self._infer(task.model_spec, method, body.input, _ref(task), call)
-            result = reply.results.add(model_spec=_spec(model, task.model_spec))
+            found = await self._infer(task.model_spec, method, body.input, _ref(task), call)
+            result = reply.results.add(model_spec=_spec(found.model, task.model_spec))
             if method == "classify":
-                result.classification_result.CopyFrom(_classifications(values, able))
+                result.classification_result.CopyFrom(_classifications(found))
             else:
-                result.regression_result.CopyFrom(_regressions(values))
+                result.regression_result.CopyFrom(_regressions(found))
         return _bytes(reply)
 
     async def get_model_metadata(self, message: bytes, _: Call) -> bytes:
@@ -132,15 +133,12 @@ class Methods:
 
     async def _infer(
         self, spec: Any, method: inference.Method, given: Any, ref: ModelRef, call: Call
-    ) -> tuple[ModelId, inference.Ability, Array]:
+    ) -> inference.Inferred:
         try:
-            _, manifest = self._gateway.describe(ref)
-            able = inference.ability(manifest, spec.signature_name, method)
-            request = able.request(examples.from_input(given), manifest)
-            answer = await self._gateway.predict(ref, request, call)
+            rows = examples.from_input(given)
+            return await self._inference.run(ref, spec.signature_name, method, rows, call)
         except ServiceError as error:
             raise faults.told(error, ref) from error
-        return answer.model, able, able.values(answer.outputs)
 
 
 def _ref(body: Any) -> ModelRef:
@@ -241,18 +239,18 @@ def _set(names: Any) -> str:
     return quoted(",".join(sorted(names)))
 
 
-def _classifications(values: Array, able: inference.Ability) -> Any:
+def _classifications(found: inference.Inferred) -> Any:
     result = tfserving_pb2.ClassificationResult()
-    for row in values.tolist():
+    for row in found.values.tolist():
         classes = result.classifications.add().classes
-        for label, score in zip(able.labels, row, strict=True):
+        for label, score in zip(found.labels, row, strict=True):
             classes.add(label=label, score=score)
     return result
 
 
-def _regressions(values: Array) -> Any:
+def _regressions(found: inference.Inferred) -> Any:
     return tfserving_pb2.RegressionResult(
-        regressions=[tfserving_pb2.Regression(value=value) for value in values.tolist()]
+        regressions=[tfserving_pb2.Regression(value=value) for value in found.values.tolist()]
     )
 
 
