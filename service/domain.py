@@ -45,11 +45,15 @@ class ModelId:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What surrounds a request: who asks over which wire, and until when an answer is of use."""
+    """What surrounds a request: who asks over which wire, and until when an answer is of use.
+
+    `credentials` is the caller's `authorization` as it came; it is in no log.
+    """
 
     request_id: str
     protocol: str
     deadline_at_s: float
+    credentials: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ import uvloop
 
 from service.app.listening import HttpListener, StartError, bind
 from service.config import Settings
-from service.gateway import Gateway
+from service.gateway import Admin, Gateway
 from service.observability import logs
 from service.observability.metrics import Metrics
 from service.protocols.limits import WireLimits
 from service.protocols.operations.rest import create_operations_app
 from service.protocols.servers import create_grpc_server, create_http_app
 from service.repository.changes import Changes
+from service.repository.control import Control
 from service.repository.loader import BundleLoader
 from service.repository.registry import Registry
 from service.repository.reloader import Reloader
@@ -65,15 +66,20 @@ class House:
         changes = Changes()
         self._metrics = Metrics()
         self._registry = Registry(changes)
-        self._gateway = Gateway(
-            self._registry, changes, self._metrics, settings.limits, access_log=settings.log.access
-        )
         self._reloader = Reloader(
             DirectoryStore(settings.models),
             BundleLoader(settings.engine, self._metrics, ask_golden=settings.repository.golden),
             self._registry,
             self._metrics,
             settings.repository,
+        )
+        self._gateway = Gateway(
+            self._registry,
+            changes,
+            self._metrics,
+            settings.limits,
+            access_log=settings.log.access,
+            admin=_admin(settings, Control(self._reloader, self._registry, changes)),
         )
         with ExitStack() as undo:
             public = undo.enter_context(bind("http", settings.http.host, settings.http.port))
@@ -150,6 +156,10 @@ class House:
         self._operations.stop()
         await asyncio.wait((private,), timeout=LINGER_S)
         self._log.info("stopped", requests=self._gateway.in_flight)
+
+
+def _admin(settings: Settings, control: Control) -> Admin:
+    return Admin(settings.admin.key_file, control) if settings.admin.enabled else Admin()
 
 
 def _limits(settings: Settings, max_bytes: int) -> WireLimits:

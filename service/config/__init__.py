@@ -4,7 +4,9 @@ Knows nothing of what the settings are for. Read once, in `service.app`; each ro
 """
 
 from service.config.reading import ConfigError, read
+from service.config.secret import Secret
 from service.config.settings import (
+    Admin,
     Drain,
     Engine,
     Grpc,
@@ -18,6 +20,7 @@ from service.config.settings import (
 )
 
 __all__ = [
+    "Admin",
     "ConfigError",
     "Drain",
     "Engine",
@@ -28,6 +31,7 @@ __all__ = [
     "Operations",
     "Policy",
     "Repository",
+    "Secret",
     "Settings",
     "read",
 ]

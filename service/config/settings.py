@@ -12,10 +12,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from service.config.secret import Secret
 from service.domain import NAME_PATTERN
 
+KeyFile = Annotated[Secret, BeforeValidator(lambda path: Secret.read(Path(path)))]
+"""Written as the path of a file, read at once."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -78,10 +81,6 @@ class Repository(_Group):
     )
     golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
 
-    def policy_of(self, name: str) -> Policy:
-        """Return the policy of one model."""
-        return self.policies.get(name, self.policy)
-
 
 class Http(_Group):
     """The public REST port."""
@@ -106,6 +105,23 @@ class Operations(_Group):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: Port = Field(8002, description="port; 0 takes a free one")
+
+
+class Admin(_Group):
+    """Calls that change what is served: load, unload, reload, labels. Off unless switched on with a key."""
+
+    enabled: bool = Field(
+        False, description="answer admin calls that show the key; without this all are refused"
+    )
+    key_file: KeyFile | None = Field(
+        None, description="file with the key, which callers show as 'authorization: Bearer KEY'"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.enabled and self.key_file is None:
+            raise ValueError("admin.enabled needs a key: admin.key_file is not set")
+        return self
 
 
 class Engine(_Group):
@@ -160,6 +176,7 @@ class Settings(_Group):
     http: Http = Http()
     grpc: Grpc = Grpc()
     operations: Operations = Operations()
+    admin: Admin = Admin()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()

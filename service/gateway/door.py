@@ -39,10 +39,12 @@ from service.domain import (
 )
 from service.errors import Overloaded, ServiceError, TimedOut, Unavailable
 from service.gateway.accounts import Accounts, Visit
+from service.gateway.admin import Admin
 from service.observability import logs
 from service.observability.metrics import Metrics
 from service.observability.tally import Tally
 from service.repository.changes import Changes
+from service.repository.control import Control
 from service.repository.live import LiveVersion
 from service.repository.registry import Registry
 
@@ -63,9 +65,11 @@ class Gateway:
         limits: Limits | None = None,
         *,
         access_log: bool = False,
+        admin: Admin | None = None,
     ) -> None:
         self._registry = registry
         self._changes = changes
+        self._admin = admin or Admin()
         self._unknown = metrics.unknown
         self._max_in_flight = (limits or Limits()).max_in_flight
         self._accounts = Accounts(logs.get("service.gateway"), access=access_log)
@@ -150,6 +154,21 @@ class Gateway:
         replica out of service at once. Where each version stands is in `statuses`.
         """
         return self._registry.scanned and not self._draining
+
+    def control(self, action: str, call: Call) -> Control:
+        """Return what changes the repository, to a caller who may; `action` is for the log.
+
+        Raises Forbidden if admin calls are switched off, Unauthenticated without the key, and Unavailable.
+        """
+        control = self._admin.control(action, call)
+        if self._closed:
+            raise Unavailable("the gateway is going down", retry_after_s=RETRY_AFTER_S)
+        return control
+
+    @property
+    def has_admin_calls(self) -> bool:
+        """Whether admin calls are switched on."""
+        return self._admin.enabled
 
     @property
     def draining(self) -> bool:

@@ -98,7 +98,12 @@ def check_json_type(headers: Headers) -> None:
 
 def call(headers: Headers, limits: WireLimits, request_id: str, now_s: float) -> Call:
     """Return what surrounds the request; raises as `timeout_s`."""
-    return Call(request_id=request_id, protocol="rest", deadline_at_s=now_s + timeout_s(headers, limits))
+    return Call(
+        request_id=request_id,
+        protocol="rest",
+        deadline_at_s=now_s + timeout_s(headers, limits),
+        credentials=headers.get(b"authorization", b"").decode("latin-1"),
+    )
 
 
 def too_large(max_bytes: int) -> TooLarge:
@@ -120,6 +125,8 @@ def error_answer(error: ServiceError, request_id: str) -> tuple[int, RawHeaders,
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
+    if error.code is Code.UNAUTHENTICATED:
+        headers.append((b"www-authenticate", b"Bearer"))
     return status_of(error), headers, body
 
 

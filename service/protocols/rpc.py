@@ -101,7 +101,8 @@ def call(metadata: Mapping[str, str | bytes], remaining_s: float | None, limits:
     known = isinstance(given, str) and _REQUEST_ID.fullmatch(given) is not None
     request_id = str(given) if known else http.new_request_id()
     allowed_s = limits.default_timeout_s if remaining_s is None else min(remaining_s, limits.max_timeout_s)
-    return Call(request_id, "grpc", time.monotonic() + allowed_s)
+    credentials = str(metadata.get("authorization", ""))
+    return Call(request_id, "grpc", time.monotonic() + allowed_s, credentials)
 
 
 def error_metadata(error: ServiceError, request_id: str) -> tuple[tuple[str, str], ...]:
