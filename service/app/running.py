@@ -13,19 +13,24 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc.aio
 import uvloop
 
 from service.app.listening import HttpListener, StartError, bind
-from service.config import Settings
+from service.app.model_config_poll import ModelConfigPoll
+from service.config import Grpc, Settings
 from service.gateway import Admin, Gateway
 from service.observability import logs
 from service.observability.metrics import Metrics
+from service.protocols.edge import Wire
 from service.protocols.limits import WireLimits
+from service.protocols.operations import scrape
 from service.protocols.operations.rest import create_operations_app
-from service.protocols.servers import create_grpc_server, create_http_app
+from service.protocols.servers import GrpcOffer, create_grpc_server, create_http_app
 from service.repository.changes import Changes
 from service.repository.control import Control
 from service.repository.loader import BundleLoader
@@ -39,9 +44,14 @@ _SWITCH_INTERVAL_S = 0.0001
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code: 0, or 1 if it could not start or broke."""
+def run(settings: Settings, notes: Sequence[str] = ()) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code: 0, or 1 if it could not start or broke.
+
+    `notes` say what was asked for and has no effect; each becomes a line in the log.
+    """
     logs.configure(settings.log)
+    for note in notes:
+        logs.get("service.app").warning("without_effect", note=note)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings))
@@ -66,9 +76,16 @@ class House:
         changes = Changes()
         self._metrics = Metrics()
         self._registry = Registry(changes)
+        store = DirectoryStore(settings.models)
+        loader = BundleLoader(
+            settings.engine,
+            self._metrics,
+            ask_golden=settings.repository.golden,
+            may_be_renamed=store.has_base_path,
+        )
         self._reloader = Reloader(
-            DirectoryStore(settings.models),
-            BundleLoader(settings.engine, self._metrics, ask_golden=settings.repository.golden),
+            store,
+            loader,
             self._registry,
             self._metrics,
             settings.repository,
@@ -89,13 +106,18 @@ class House:
             self._grpc = create_grpc_server(
                 self._gateway,
                 _limits(settings, settings.grpc.max_message_bytes),
-                reflection=settings.grpc.reflection,
+                GrpcOffer(settings.grpc.reflection, _arguments(settings.grpc), model_roots(settings)),
             )
             self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
+            _add_socket(self._grpc, settings.grpc.socket_path)
             undo.pop_all()
         self._http = HttpListener(
             public,
-            create_http_app(self._gateway, _limits(settings, settings.http.max_body_bytes)),
+            create_http_app(
+                self._gateway,
+                _limits(settings, settings.http.max_body_bytes, settings.http.timeout_s),
+                *_scrapes(settings, self._metrics),
+            ),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=settings.drain.grace_s + LINGER_S,
         )
@@ -122,6 +144,7 @@ class House:
         public = asyncio.create_task(self._http.serve(), name="http")
         private = asyncio.create_task(self._operations.serve(), name="operations")
         told = asyncio.create_task(stopping.wait(), name="signal")
+        polling = asyncio.create_task(self._poll(), name="model_config")
         # For programs: one line of JSON, the only one ever on standard output. For people: the log.
         sys.stdout.write(json.dumps(self.ports) + "\n")
         sys.stdout.flush()
@@ -130,9 +153,16 @@ class House:
         broken = ended - {told}
         for task in broken:
             self._log.error("broken", part=task.get_name(), exc_info=task.exception())
+        polling.cancel()
         await self._drain(watching, public, private)
         told.cancel()
         return 1 if broken else 0
+
+    async def _poll(self) -> None:
+        """Follow the `model.config` file, if that is asked for."""
+        rules = self._settings.repository
+        if rules.model_config_file is not None and rules.model_config_poll_s > 0:
+            await ModelConfigPoll(rules.model_config_file, rules.model_config_poll_s, self._reloader).run()
 
     async def _drain(
         self, watching: asyncio.Task[None], public: asyncio.Task[None], private: asyncio.Task[None]
@@ -162,10 +192,30 @@ def _admin(settings: Settings, control: Control) -> Admin:
     return Admin(settings.admin.key_file, control) if settings.admin.enabled else Admin()
 
 
-def _limits(settings: Settings, max_bytes: int) -> WireLimits:
+def model_roots(settings: Settings) -> tuple[Path, ...]:
+    """Return the directories below which a reload over the wire may find models: where there are some already."""
+    paths = {path.absolute() for path in settings.repository.base_paths.values()}
+    roots = paths | {path.parent for path in paths if path.parent != path.parent.parent}
+    return tuple(sorted(roots | ({settings.models.absolute()} if settings.models else set())))
+
+
+def _scrapes(settings: Settings, metrics: Metrics) -> tuple[Wire, ...]:
+    path = settings.http.metrics_path
+    return () if path is None else (scrape.wire(path, metrics.text),)
+
+
+def _arguments(grpc: Grpc) -> dict[str, str | int]:
+    """Return the arguments with their numbers as such: gRPC takes no text for them."""
+    return {
+        name: int(value) if str(value).lstrip("-").isdecimal() else value
+        for name, value in grpc.channel_arguments.items()
+    }
+
+
+def _limits(settings: Settings, max_bytes: int, timeout_s: float | None = None) -> WireLimits:
     return WireLimits(
         max_body_bytes=max_bytes,
-        default_timeout_s=settings.limits.request_timeout_s,
+        default_timeout_s=timeout_s or settings.limits.request_timeout_s,
         max_timeout_s=settings.limits.max_timeout_s,
         max_rpcs=settings.limits.max_in_flight,
     )
@@ -179,6 +229,15 @@ def _add_port(server: grpc.aio.Server, host: str, port: int) -> int:
         return server.add_insecure_port(address)
     except RuntimeError as error:
         raise StartError(f"grpc.port: cannot listen on {address}: is it taken?") from error
+
+
+def _add_socket(server: grpc.aio.Server, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    except RuntimeError as error:
+        raise StartError(f"grpc.socket_path: cannot listen on {path}") from error
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -5,16 +5,19 @@ Knows messages and the gateway; binding to a server is `service.protocols.rpc`'s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pb import tfserving_pb2
 from service.bundle import Manifest, Signature
 from service.domain import Call, ModelId, ModelRef, PredictRequest
-from service.errors import Forbidden, Invalid, ServiceError, Unsupported
+from service.errors import Invalid, ServiceError, Unsupported
 from service.protocols import rpc
 from service.protocols.limits import WireLimits
 from service.protocols.tfserving import examples, faults, inference, metadata, signatures, standing, tensors
 from service.protocols.tfserving.faults import quoted
+from service.protocols.tfserving.reload import Reload
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -24,8 +27,10 @@ MODEL_SERVICE = "tensorflow.serving.ModelService"
 SERVICES = (PREDICTION_SERVICE, MODEL_SERVICE)
 
 
-def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.RpcService]:
-    """Return the methods of both services."""
+def services(
+    gateway: Gateway, limits: WireLimits, model_roots: Sequence[Path] = ()
+) -> tuple[rpc.RpcService, rpc.RpcService]:
+    """Return the methods of both services; a reload may serve what lies below `model_roots`."""
     methods = Methods(gateway, limits.max_body_bytes)
     return (
         rpc.RpcService(
@@ -43,7 +48,7 @@ def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.
             MODEL_SERVICE,
             unary={
                 "GetModelStatus": methods.get_model_status,
-                "HandleReloadConfigRequest": methods.handle_reload_config_request,
+                "HandleReloadConfigRequest": Reload(gateway, model_roots).handle,
             },
             streams={},
         ),
@@ -125,11 +130,6 @@ class Methods:
         """GetModelStatusRequest to GetModelStatusResponse."""
         body = rpc.parse(tfserving_pb2.GetModelStatusRequest, message)
         return _bytes(standing.message(standing.meant(self._gateway.statuses(), _ref(body))))
-
-    async def handle_reload_config_request(self, message: bytes, _: Call) -> bytes:
-        """Refuse: which models are served is decided on the server's side."""
-        rpc.parse(tfserving_pb2.ReloadConfigRequest, message)
-        raise Forbidden("changing the configuration over the wire is switched off on this server")
 
     async def _infer(
         self, spec: Any, method: inference.Method, given: Any, ref: ModelRef, call: Call

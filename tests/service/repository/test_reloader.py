@@ -10,6 +10,7 @@ from service.config import Policy, Repository
 from service.domain import ModelId, ModelRef
 from service.errors import NotFound
 from service.repository.errors import LoadError
+from service.repository.rules import Places
 from tests.service.repository.house import House
 
 A1, A2 = ModelId("a", 1), ModelId("a", 2)
@@ -226,7 +227,7 @@ async def test_the_loop_outlives_what_it_cannot_explain() -> None:
     broken = house.store.scan
     looks = 0
 
-    def scan() -> object:
+    def scan(places: Places) -> object:
         nonlocal looks
         looks += 1
         if looks == 1:
