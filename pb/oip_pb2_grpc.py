@@ -180,14 +180,14 @@ class GRPCInferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RepositoryModelLoad(self, request, context):
-        """Not enabled: UNAVAILABLE.
+        """An admin call: PERMISSION_DENIED unless switched on, UNAUTHENTICATED without the key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RepositoryModelUnload(self, request, context):
-        """Not enabled: UNAVAILABLE.
+        """An admin call, as RepositoryModelLoad.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -123,7 +123,9 @@ class House:
         )
         self._operations = HttpListener(
             private,
-            create_operations_app(self._gateway, self._metrics.text),
+            create_operations_app(
+                self._gateway, self._metrics.text, _limits(settings, settings.http.max_body_bytes)
+            ),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=LINGER_S,
         )

@@ -2,8 +2,8 @@
 
 Knows nothing of flags, environment or files (`reading` does), and has no effect by itself.
 
-All hosts default to 127.0.0.1: the gateway has no keys of its own yet, so that being reachable from other
-machines is a decision that somebody makes (the container image makes it).
+All hosts default to 127.0.0.1: requests for answers need no key, so that being reachable from other machines is
+a decision that somebody makes (the container image makes it).
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from pydantic import (
 from service.config.secret import Secret
 from service.domain import NAME_PATTERN
 
-KeyFile = Annotated[Secret, BeforeValidator(lambda path: Secret.read(Path(path)))]
-"""Written as the path of a file, read at once."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -47,6 +45,18 @@ VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 _MIB = 2**20
 _POLICY = re.compile(r"(?P<kind>latest|specific):(?P<numbers>[0-9]+(?:,[0-9]+)*)")
+
+
+def _read_key(given: Any) -> Secret:
+    if isinstance(given, Secret):
+        return given
+    if not isinstance(given, str | Path):
+        raise ValueError("expected the path of a file")  # noqa: TRY004  # pydantic tells of ValueErrors only
+    return Secret.read(Path(given))
+
+
+KeyFile = Annotated[Secret, BeforeValidator(_read_key)]
+"""Written as the path of a file, which is read at once."""
 
 
 class _Group(BaseModel):

@@ -57,13 +57,14 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class RpcService:
     """A service by its full name: methods that answer once, that answer with a stream, and that answer a stream
-    with a stream.
+    with a stream. Those of `patient` may take long: without a deadline of the caller's, they have the latest.
     """
 
     name: str
     unary: Mapping[str, UnaryMethod]
     streams: Mapping[str, StreamMethod]
     duplex: Mapping[str, DuplexMethod] = field(default_factory=dict)
+    patient: frozenset[str] = frozenset()
 
 
 def options(limits: WireLimits) -> list[tuple[str, int]]:
@@ -79,7 +80,8 @@ def add_service(server: grpc.aio.Server, service: RpcService, limits: WireLimits
     """Make `server` answer the methods of `service`."""
     handlers: dict[str, Any] = {}
     for name, unary in service.unary.items():
-        handlers[name] = grpc.unary_unary_rpc_method_handler(_unary_handler(unary, limits))
+        allowed = limits.patient() if name in service.patient else limits
+        handlers[name] = grpc.unary_unary_rpc_method_handler(_unary_handler(unary, allowed))
     for name, stream in service.streams.items():
         handlers[name] = grpc.unary_stream_rpc_method_handler(_stream_handler(stream, limits))
     for name, duplex in service.duplex.items():

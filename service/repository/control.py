@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 
 from service.domain import ModelId, VersionStatus
 from service.errors import Invalid, NotFound, ServiceError, TimedOut
+from service.observability import logs
 from service.repository.changes import Changes
 from service.repository.registry import Registry, shown
 from service.repository.reloader import Reloader
@@ -33,6 +34,7 @@ class Control:
         self._reloader = reloader
         self._registry = registry
         self._changes = changes
+        self._log = logs.get("service.repository")
 
     @property
     def rules(self) -> Rules:
@@ -49,7 +51,9 @@ class Control:
         found = self._known(name)
         _check(found)
         if not any(status.state == "available" for status in found):
-            raise Invalid(f"no version of model '{name}' is wanted: see its policy", field="model")
+            why = "it was unloaded meanwhile" if name in self.rules.unloaded else "see its policy"
+            raise Invalid(f"no version of model '{name}' is wanted: {why}", field="model")
+        self._log.info("model_loaded", model=name)
         return found
 
     async def unload(self, name: str, deadline_at_s: float) -> Statuses:
@@ -60,6 +64,7 @@ class Control:
         async with _until(deadline_at_s):
             while any(status.state == "draining" for status in self._of(name)):
                 await self._changes.wait(self._changes.revision)
+        self._log.info("model_unloaded", model=name)
         return self._of(name)
 
     async def set_label(self, name: str, label: str, version: int, deadline_at_s: float) -> Statuses:
@@ -76,7 +81,8 @@ class Control:
         if self._registry.get(model) is None:
             self._take_back(model, label, before)
             raise self._not_live(model)
-        return self._known(name)
+        self._log.info("label_set", model=name, label=label, version=version)
+        return self._of(name)
 
     async def remove_label(self, name: str, label: str, deadline_at_s: float) -> Statuses:
         """Let a label mean nothing; raises NotFound if it does not mean anything now."""
@@ -85,6 +91,7 @@ class Control:
             raise NotFound(f"model '{name}' has no label {shown(label)}", field="label")
         self._reloader.adopt(self.rules.with_label(name, label, None))
         await self._settled(name, deadline_at_s)
+        self._log.info("label_removed", model=name, label=label)
         return self._of(name)
 
     async def reload(self, deadline_at_s: float) -> Statuses:
@@ -98,6 +105,7 @@ class Control:
         Raises Invalid with the reasons of versions that fail. The rules are in force all the same: `rules`, read
         before, is what brings the former ones back.
         """
+        self._log.info("rules_replaced")
         self._reloader.adopt(rules, retry=None)
         await self._settled(None, deadline_at_s)
         found = self._registry.statuses()

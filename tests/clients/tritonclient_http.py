@@ -152,8 +152,8 @@ def check_refusals(client: http.InferenceServerClient) -> None:
     refused("400", client.infer, "multiply", [tensor(http, "z", X, "FP32")])
     refused("400", client.infer, "multiply", [tensor(http, "x", X[:, :3], "FP32")])
     refused("400", client.infer, "multiply", given, outputs=[http.InferRequestedOutput("z")])
-    assert "not allowed" in refused("503", client.load_model, "multiply")
-    assert "not allowed" in refused("503", client.unload_model, "multiply")
+    assert "not allowed" in refused("403", client.load_model, "multiply")
+    assert "not allowed" in refused("403", client.unload_model, "multiply")
     refused("501", client.update_trace_settings, settings={"trace_level": ["TIMESTAMPS"]})
     refused("501", client.update_log_settings, {"log_verbose_level": 1})
     half = [

@@ -97,6 +97,7 @@ class FakeControl:
     def __init__(self, states: tuple[VersionStatus, ...]) -> None:
         self.rules = Rules()
         self.told: list[tuple[Any, ...]] = []
+        self.deadline_at_s = 0.0
         self.fail: Exception | None = None
         self._states = states
 
@@ -107,6 +108,7 @@ class FakeControl:
         return self._states
 
     async def load(self, name: str, deadline_at_s: float) -> tuple[VersionStatus, ...]:
+        self.deadline_at_s = deadline_at_s
         return await self._tell("load", name)
 
     async def unload(self, name: str, deadline_at_s: float) -> tuple[VersionStatus, ...]:

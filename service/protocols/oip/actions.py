@@ -15,6 +15,7 @@ from service.protocols.oip import bodies, catalogue, generation, raw_request, te
 from service.protocols.oip.asking import MAX_TIMEOUT_US, flag, whole_number
 from service.protocols.oip.events import EventStream
 from service.protocols.oip.inference import infer, within
+from service.protocols.oip.loading import carry_out
 from service.protocols.oip.reference import model_ref, naming
 from service.protocols.oip.reply import HEADER_LENGTH, Reply, document, inferred
 from service.protocols.oip.routes import Route
@@ -29,7 +30,7 @@ class Actions:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._documents: dict[str, Callable[[ModelRef, bytes], Reply]] = {
-            "server": lambda *_: document(catalogue.server()),
+            "server": lambda *_: document(catalogue.server(gateway)),
             "live": lambda *_: document({"live": True}),
             "ready": self._ready,
             "index": self._index,
@@ -48,7 +49,7 @@ class Actions:
     ) -> Reply | EventStream:
         """Return the answer to one request; raises ServiceError."""
         if route.action in {"load", "unload"}:
-            raise catalogue.not_enabled()
+            return await self._load_or_unload(route.action, route.name, body, call)
         ref = model_ref(route.name, route.version) if route.name else ModelRef()
         if route.action == "infer":
             return await self._infer(ref, headers, body, call)
@@ -72,6 +73,13 @@ class Actions:
         else:
             answer = await infer(self._gateway, ref, asked, call)
         return inferred(*bodies.encode(answer.model, answer.id, answer.outputs), answer.timing)
+
+    async def _load_or_unload(self, action: str, name: str, body: bytes, call: Call) -> Reply:
+        control = self._gateway.control(action, call)
+        given = bodies.parse(body) if body.strip() else {}
+        parameters = bodies.parameters_of(given, "parameters")
+        await carry_out(control, action, name, parameters, call.deadline_at_s)
+        return document({"name": name, action: True})
 
     async def _generate(self, ref: ModelRef, body: bytes, call: Call) -> Reply:
         given = _generate_body(body)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from service import __version__
 from service.bundle import Manifest, Signature, Tensor
 from service.domain import ModelId, ModelRef, VersionState, VersionStatus
-from service.errors import NotFound, ServiceError, Unavailable
+from service.errors import NotFound, Unavailable
 from service.observability.tally import Count, Tally
 from service.protocols.oip.datatypes import OF_DTYPE
 from service.protocols.oip.reference import naming
@@ -30,6 +30,8 @@ EXTENSIONS = (
     "parameters",
     "statistics",
 )
+LOADING_EXTENSIONS = ("model_repository(unload_dependents)",)
+"""Those of the model repository that need admin calls."""
 TRACE_SETTINGS = {
     "trace_file": "",
     "trace_level": ["OFF"],
@@ -48,9 +50,10 @@ _STATES: dict[VersionState, str] = {
 BATCH = "batch"
 
 
-def server() -> dict[str, Any]:
+def server(gateway: Gateway) -> dict[str, Any]:
     """Return name, version and extensions of the server."""
-    return {"name": NAME, "version": __version__, "extensions": list(EXTENSIONS)}
+    extensions = [*EXTENSIONS, *(LOADING_EXTENSIONS if gateway.has_admin_calls else ())]
+    return {"name": NAME, "version": __version__, "extensions": extensions}
 
 
 def is_ready(gateway: Gateway, ref: ModelRef) -> bool:
@@ -219,8 +222,3 @@ def log_settings() -> dict[str, Any]:
         "log_verbose_level": int(log.isEnabledFor(logging.DEBUG)),
         "log_format": "default",
     }
-
-
-def not_enabled() -> ServiceError:
-    """Return the answer to whoever wants to load or unload a model."""
-    return Unavailable("explicit model load / unload is not allowed if polling is enabled")

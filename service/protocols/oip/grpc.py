@@ -19,6 +19,7 @@ from service.protocols.oip import catalogue, generation, messages, text_answer
 from service.protocols.oip.asking import Asked, flag
 from service.protocols.oip.draining import until_draining
 from service.protocols.oip.inference import Inferred, infer
+from service.protocols.oip.loading import carry_out
 from service.protocols.oip.reference import model_ref, naming
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ def service(gateway: Gateway) -> rpc.RpcService:
             "ModelConfig": methods.model_config,
             "ModelStatistics": methods.model_statistics,
             "RepositoryIndex": methods.repository_index,
-            "RepositoryModelLoad": methods.load_or_unload,
-            "RepositoryModelUnload": methods.load_or_unload,
+            "RepositoryModelLoad": methods.load,
+            "RepositoryModelUnload": methods.unload,
             "TraceSetting": methods.trace_setting,
             "LogSettings": methods.log_settings,
         },
         streams={},
         duplex={"ModelStreamInfer": methods.model_stream_infer},
+        patient=frozenset({"RepositoryModelLoad", "RepositoryModelUnload"}),
     )
 
 
@@ -76,7 +78,7 @@ class Methods:
     async def server_metadata(self, message: bytes, _: Call) -> bytes:
         """ServerMetadataRequest to ServerMetadataResponse."""
         rpc.parse(oip_pb2.ServerMetadataRequest, message)
-        return _filled(oip_pb2.ServerMetadataResponse, catalogue.server())
+        return _filled(oip_pb2.ServerMetadataResponse, catalogue.server(self._gateway))
 
     async def model_metadata(self, message: bytes, _: Call) -> bytes:
         """ModelMetadataRequest to ModelMetadataResponse."""
@@ -102,9 +104,21 @@ class Methods:
         found = catalogue.index(self._gateway, only_ready=body.ready)
         return _filled(oip_pb2.RepositoryIndexResponse, {"models": found})
 
-    async def load_or_unload(self, message: bytes, _: Call) -> bytes:  # noqa: ARG002  # whatever it says
-        """Raise Unavailable: not enabled."""
-        raise catalogue.not_enabled()
+    async def load(self, message: bytes, call: Call) -> bytes:
+        """RepositoryModelLoadRequest to RepositoryModelLoadResponse, for who shows the key."""
+        control = self._gateway.control("load", call)
+        body = rpc.parse(oip_pb2.RepositoryModelLoadRequest, message)
+        name = _to_load(body)
+        await carry_out(control, "load", name, _plain(body.parameters), call.deadline_at_s)
+        return _bytes(oip_pb2.RepositoryModelLoadResponse(model_name=name, isLoaded=True))
+
+    async def unload(self, message: bytes, call: Call) -> bytes:
+        """RepositoryModelUnloadRequest to RepositoryModelUnloadResponse, for who shows the key."""
+        control = self._gateway.control("unload", call)
+        body = rpc.parse(oip_pb2.RepositoryModelUnloadRequest, message)
+        name = _to_load(body)
+        await carry_out(control, "unload", name, _plain(body.parameters), call.deadline_at_s)
+        return _bytes(oip_pb2.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True))
 
     async def trace_setting(self, message: bytes, _: Call) -> bytes:
         """TraceSettingRequest without settings to TraceSettingResponse."""
@@ -181,6 +195,21 @@ def _request(body: Any) -> tuple[ModelRef, Asked]:
 
 def _ref(body: Any) -> ModelRef:
     return model_ref(body.name, body.version)
+
+
+def _to_load(body: Any) -> str:
+    """Return the name of the model; KServe's message has it where Triton's has a repository's."""
+    if body.model_name and body.repository_name:
+        raise Unsupported("'repository_name' specification is not supported", field="repository_name")
+    name: str = body.model_name or body.repository_name
+    return name
+
+
+def _plain(parameters: Any) -> dict[str, Any]:
+    return {
+        name: getattr(value, value.WhichOneof("parameter_choice") or "", None)
+        for name, value in parameters.items()
+    }
 
 
 def _printable(text: str) -> str:

@@ -27,7 +27,9 @@ from service.protocols.oip.reply import JSON, Reply, raw_headers, refusal
 if TYPE_CHECKING:
     from service.gateway import Gateway
 
-_LONG = frozenset({"generate"})
+_PATIENT = frozenset({"load", "unload"})
+"""Actions that have the latest deadline if their caller names none."""
+_LONG = _PATIENT | {"generate"}
 """Actions that may take seconds: they end when the caller leaves."""
 
 _log = logging.getLogger(__name__)
@@ -79,10 +81,11 @@ class _App:
     async def _arrived(
         self, scope: Scope, receive: Receive, headers: http.Headers, request_id: str
     ) -> _Arrived:
-        call = http.call(headers, self._limits, request_id, time.monotonic())
         route = routes.find(scope["path"])
         if route is None:
             raise NotFound("no such route", field="path")
+        limits = self._limits.patient() if route.action in _PATIENT else self._limits
+        call = http.call(headers, limits, request_id, time.monotonic())
         encoding = compression.encoding_of(headers.get(b"content-encoding"))
         http.check_body_headers(headers, self._limits)
         body = await _read(receive, call, self._limits) if scope["method"] == "POST" else b""

@@ -40,6 +40,12 @@ def test_a_key_that_is_not_in_a_file_is_refused(tmp_path: Path) -> None:
             read([], {"SLUICE_ADMIN__KEY_FILE": str(path)})
 
 
+def test_a_path_is_a_text(file: Path) -> None:
+    file.write_text("[admin]\nkey_file = 3\n")
+    with pytest.raises(ConfigError, match=r"key 'admin\.key_file' .*: expected the path of a file, got 3"):
+        read(["--config", str(file)], {})
+
+
 def test_admin_calls_are_off_and_cannot_be_switched_on_without_a_key(file: Path) -> None:
     assert not read([], {}).admin.enabled
     with pytest.raises(ConfigError, match=r"admin\.enabled needs a key: admin\.key_file is not set"):

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.config import Policy, Repository
 from service.domain import ModelId, ModelRef
 from service.errors import Invalid, NotFound, TimedOut, Unavailable
 from service.repository.control import Control
+from service.repository.plan import Situation, plan
 from service.repository.rules import Rules
 from tests.service.repository.house import House
 
@@ -153,6 +156,7 @@ async def test_of_two_who_disagree_the_last_one_wins_and_the_first_one_knows(run
     unloading = begun(running.control.unload("a", soon()))
     results = await asyncio.gather(loading, unloading, return_exceptions=True)
     assert isinstance(results[0], Invalid)
+    assert "unloaded meanwhile" in results[0].message
     assert running.house.live() == {B1}
 
 
@@ -269,3 +273,50 @@ async def test_files_that_are_what_they_were_again_are_no_failure(running: Runni
     running.house.store.versions[A2] = 0
     statuses = await running.control.load("a", soon())
     assert statuses[1].reason == ""
+
+
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["load", "unload"]), st.sampled_from(["a", "b", "z"])),
+        st.tuples(st.just("set_label"), st.sampled_from(["a", "b"]), st.just("x"), st.integers(1, 4)),
+        st.tuples(st.just("remove_label"), st.sampled_from(["a", "b"]), st.just("x")),
+        st.tuples(st.just("write"), st.builds(ModelId, st.sampled_from(["a", "b"]), st.integers(1, 4))),
+        st.tuples(st.just("reload")),
+    ),
+    max_size=12,
+)
+
+
+async def _change(running: Running, what: str, *arguments: Any) -> None:
+    if what == "write":
+        running.house.store.versions[arguments[0]] = running.house.store.versions.get(arguments[0], 0) + 1
+        return
+    try:
+        await getattr(running.control, what)(*arguments, soon())
+    except (Invalid, NotFound):
+        return  # an answer: others changed something meanwhile
+
+
+@settings(max_examples=60, deadline=None)
+@given(CHANGES, st.sets(st.builds(ModelId, st.just("a"), st.integers(2, 4))))
+def test_whatever_many_ask_at_once_everyone_is_answered_and_the_rules_hold(
+    changes: list[tuple[Any, ...]], bad: set[ModelId]
+) -> None:
+    async def play() -> None:
+        running = Running(A1, B1)
+        for model in bad:
+            running.house.refuse(model)
+        await asyncio.gather(*(_change(running, *change) for change in changes))
+        await running.control.reload(soon())
+        disk, live = running.house.store.versions, dict.fromkeys(running.house.live(), 0)
+        live = {model: disk[model] for model in live}
+        failed = {model: disk[model] for model in bad if model in disk}
+        labels = {name: running.control.rules.labels_of(name, {}) for name in ("a", "b")}
+        decision = plan(Situation(disk, live, failed, labels), running.control.rules)
+        assert decision.load == ()
+        assert decision.unload == ()
+        assert live.keys() == decision.wanted
+        await running.stop()
+        await running.house.reloader.close()
+
+    asyncio.run(play())

@@ -21,9 +21,8 @@ PRINTS = st.dictionaries(MODELS, st.integers(0, 1))
 LABELS = st.dictionaries(
     st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(["x", "y"]), st.integers(1, 4))
 )
-RULES = st.sampled_from(["latest:1", "latest:2", "all", "specific:1,3"]).map(
-    lambda text: Rules(policy=Policy.model_validate(text))
-)
+POLICIES = st.sampled_from(["latest:1", "latest:2", "all", "specific:1,3"]).map(Policy.model_validate)
+RULES = st.builds(Rules, policy=POLICIES, unloaded=st.frozensets(st.sampled_from(["a", "b"]), max_size=1))
 SITUATIONS = st.builds(Situation, disk=PRINTS, live=PRINTS, failed=PRINTS, labels=LABELS, in_force=LABELS)
 
 
@@ -73,6 +72,14 @@ def test_a_version_that_vanished_goes_at_once() -> None:
 def test_the_newest_version_of_every_model_comes_before_older_ones() -> None:
     rules = Rules(policy=Policy(kind="all"))
     assert made({A1: 0, A2: 0, A3: 0, B1: 0}, rules=rules).load == (A3, B1, A2, A1)
+
+
+@given(SITUATIONS, RULES)
+def test_no_version_of_an_unloaded_model_is_kept_or_loaded(situation: Situation, rules: Rules) -> None:
+    decision = plan(situation, rules)
+    assert not {model.name for model in (*decision.load, *decision.wanted)} & rules.unloaded
+    left = situation.live.keys() - set(decision.unload)
+    assert not {model.name for model in left} & rules.unloaded
 
 
 @given(SITUATIONS, RULES)

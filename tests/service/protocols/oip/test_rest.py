@@ -160,7 +160,6 @@ async def test_the_repository_is_listed(http: httpx.AsyncClient) -> None:
     }
     ready = (await http.post("/v2/repository/index", json={"ready": True})).json()
     assert [(each["name"], each["version"]) for each in ready] == [("fake", "3")]
-    assert (await http.post("/v2/repository/models/fake/load")).status_code == 503
 
 
 GENERATED: dict[str, Any] = {
