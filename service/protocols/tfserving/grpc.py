@@ -51,6 +51,7 @@ def services(
                 "HandleReloadConfigRequest": Reload(gateway, model_roots).handle,
             },
             streams={},
+            patient=frozenset({"HandleReloadConfigRequest"}),
         ),
     )
 
