@@ -11,7 +11,6 @@ import sys
 from service import __version__
 from service.config import ConfigError, read
 from service.protocols.tfserving import command_line
-from service.protocols.tfserving.config_files import with_model_config
 
 
 def main() -> int:
@@ -21,7 +20,7 @@ def main() -> int:
         if told.wants_version:
             sys.stdout.write(f"Sluice {__version__}\n")
             return 0
-        settings, notes = with_model_config(read(told.arguments, os.environ, told.values, told.implied))
+        settings = read(told.arguments, os.environ, told.values, told.implied)
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -29,7 +28,7 @@ def main() -> int:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from service import app  # noqa: PLC0415  # after the line above, and so that --help is quick
 
-    return app.run(settings, [*told.notes, *notes])
+    return app.run(settings, told.notes)
 
 
 if __name__ == "__main__":

@@ -20,17 +20,16 @@ from pathlib import Path
 import grpc.aio
 import uvloop
 
+from service.app import offering
 from service.app.listening import HttpListener, StartError, bind
 from service.app.model_config_poll import ModelConfigPoll
-from service.config import Grpc, Settings
+from service.config import ConfigError, Settings
 from service.gateway import Admin, Gateway
 from service.observability import logs
 from service.observability.metrics import Metrics
-from service.protocols.edge import Wire
-from service.protocols.limits import WireLimits
-from service.protocols.operations import scrape
 from service.protocols.operations.rest import create_operations_app
-from service.protocols.servers import GrpcOffer, create_grpc_server, create_http_app
+from service.protocols.servers import create_grpc_server, create_http_app
+from service.protocols.tfserving.config_files import with_model_config
 from service.repository.changes import Changes
 from service.repository.control import Control
 from service.repository.loader import BundleLoader
@@ -45,9 +44,10 @@ _GC_THRESHOLDS = (50_000, 20, 50)
 
 
 def run(settings: Settings, notes: Sequence[str] = ()) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code: 0, or 1 if it could not start or broke.
+    """Serve until SIGTERM or SIGINT; returns the exit code.
 
-    `notes` say what was asked for and has no effect; each becomes a line in the log.
+    It is 0, 1 if the gateway could not start or broke, or 2 if a file that the settings name cannot be used. `notes` say
+    what was asked for and has no effect; each becomes a line in the log.
     """
     logs.configure(settings.log)
     for note in notes:
@@ -55,9 +55,9 @@ def run(settings: Settings, notes: Sequence[str] = ()) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings))
-    except StartError as error:
+    except (StartError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
-        return 1
+        return 1 if isinstance(error, StartError) else 2
 
 
 async def _serve(settings: Settings) -> int:
@@ -68,11 +68,18 @@ async def _serve(settings: Settings) -> int:
 
 
 class House:
-    """All objects of one gateway. Made on the event loop; raises StartError if a port cannot be had."""
+    """All objects of one gateway. Made on the event loop.
+
+    Raises StartError if a port cannot be had, ConfigError if a `model.config` file cannot be used.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._log = logs.get("service.app")
+        given = settings
+        settings, notes = with_model_config(given)
+        for note in notes:
+            self._log.warning("without_effect", note=note)
+        self._settings = settings
         changes = Changes()
         self._metrics = Metrics()
         self._registry = Registry(changes)
@@ -98,34 +105,31 @@ class House:
             access_log=settings.log.access,
             admin=_admin(settings, Control(self._reloader, self._registry, changes)),
         )
+        self._model_config = ModelConfigPoll(given, self._reloader)
         with ExitStack() as undo:
-            public = undo.enter_context(bind("http", settings.http.host, settings.http.port))
+            rest = undo.enter_context(bind("http", settings.http.host, settings.http.port))
             private = undo.enter_context(
                 bind("operations", settings.operations.host, settings.operations.port)
             )
             self._grpc = create_grpc_server(
-                self._gateway,
-                _limits(settings, settings.grpc.max_message_bytes),
-                GrpcOffer(settings.grpc.reflection, _arguments(settings.grpc), model_roots(settings)),
+                self._gateway, offering.grpc_limits(settings), offering.grpc_offer(settings)
             )
             self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
             _add_socket(self._grpc, settings.grpc.socket_path)
             undo.pop_all()
         self._http = HttpListener(
-            public,
+            rest,
             create_http_app(
                 self._gateway,
-                _limits(settings, settings.http.max_body_bytes, settings.http.timeout_s),
-                *_scrapes(settings, self._metrics),
+                offering.http_limits(settings),
+                *offering.scrapes(settings, self._metrics.text),
             ),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=settings.drain.grace_s + LINGER_S,
         )
         self._operations = HttpListener(
             private,
-            create_operations_app(
-                self._gateway, self._metrics.text, _limits(settings, settings.http.max_body_bytes)
-            ),
+            create_operations_app(self._gateway, self._metrics.text, offering.http_limits(settings)),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=LINGER_S,
         )
@@ -150,7 +154,8 @@ class House:
         # For programs: one line of JSON, the only one ever on standard output. For people: the log.
         sys.stdout.write(json.dumps(self.ports) + "\n")
         sys.stdout.flush()
-        self._log.info("listening", models=str(self._settings.models), **self.ports)
+        places = [self._settings.models, *self._settings.repository.base_paths.values()]
+        self._log.info("listening", models=[str(place) for place in places if place], **self.ports)
         ended, _ = await asyncio.wait((watching, public, private, told), return_when=asyncio.FIRST_COMPLETED)
         broken = ended - {told}
         for task in broken:
@@ -162,9 +167,9 @@ class House:
 
     async def _poll(self) -> None:
         """Follow the `model.config` file, if that is asked for."""
-        rules = self._settings.repository
-        if rules.model_config_file is not None and rules.model_config_poll_s > 0:
-            await ModelConfigPoll(rules.model_config_file, rules.model_config_poll_s, self._reloader).run()
+        repository = self._settings.repository
+        if repository.model_config_file is not None and repository.model_config_poll_s > 0:
+            await self._model_config.run()
 
     async def _drain(
         self, watching: asyncio.Task[None], public: asyncio.Task[None], private: asyncio.Task[None]
@@ -192,35 +197,6 @@ class House:
 
 def _admin(settings: Settings, control: Control) -> Admin:
     return Admin(settings.admin.key_file, control) if settings.admin.enabled else Admin()
-
-
-def model_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the directories below which a reload over the wire may find models: where there are some already."""
-    paths = {path.absolute() for path in settings.repository.base_paths.values()}
-    roots = paths | {path.parent for path in paths if path.parent != path.parent.parent}
-    return tuple(sorted(roots | ({settings.models.absolute()} if settings.models else set())))
-
-
-def _scrapes(settings: Settings, metrics: Metrics) -> tuple[Wire, ...]:
-    path = settings.http.metrics_path
-    return () if path is None else (scrape.wire(path, metrics.text),)
-
-
-def _arguments(grpc: Grpc) -> dict[str, str | int]:
-    """Return the arguments with their numbers as such: gRPC takes no text for them."""
-    return {
-        name: int(value) if str(value).lstrip("-").isdecimal() else value
-        for name, value in grpc.channel_arguments.items()
-    }
-
-
-def _limits(settings: Settings, max_bytes: int, timeout_s: float | None = None) -> WireLimits:
-    return WireLimits(
-        max_body_bytes=max_bytes,
-        default_timeout_s=timeout_s or settings.limits.request_timeout_s,
-        max_timeout_s=settings.limits.max_timeout_s,
-        max_rpcs=settings.limits.max_in_flight,
-    )
 
 
 def _add_port(server: grpc.aio.Server, host: str, port: int) -> int:

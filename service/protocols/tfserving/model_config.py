@@ -54,10 +54,11 @@ def parse(text: str, kind: Any) -> Any:
 
 
 def read(text: str) -> Served:
-    """Return what a `model.config` file lists; one without any model is allowed. Raises Invalid."""
+    """Return what a `model.config` file lists; the list may be empty. Raises Invalid."""
     config = parse(text, tfserving_pb2.ModelServerConfig)
     if config.WhichOneof("config") is None:
-        return Served({}, {}, {})
+        # A file that is being written is empty for a moment: no order to unload.
+        raise Invalid("expected a model_config_list, got nothing", field="config")
     return served(config)
 
 

@@ -44,9 +44,11 @@ def test_a_whole_file_is_read() -> None:
     assert served.without_effect == ("logging_config of model 'fourth': requests are not logged to files",)
 
 
-def test_a_file_without_models_is_one() -> None:
-    assert dict(model_config.read("").base_paths) == {}
+def test_a_list_may_be_empty_but_has_to_be_there() -> None:
     assert dict(model_config.read("model_config_list {}").base_paths) == {}
+    for text in ("", "# nothing yet"):
+        with pytest.raises(Invalid, match="expected a model_config_list, got nothing"):
+            model_config.read(text)
 
 
 def test_rules_are_replaced_and_not_added_to() -> None:
