@@ -15,9 +15,8 @@ from tests.service.repository.house import House
 
 
 def listing(*names: str) -> str:
-    return "\n".join(
-        f"model_config_list {{ config {{ name: '{name}' base_path: '/x/{name}' }} }}" for name in names
-    )
+    models = [f"config {{ name: '{name}' base_path: '/x/{name}' }}" for name in names]
+    return f"model_config_list {{ {' '.join(models)} }}"
 
 
 class Polled:
@@ -59,14 +58,14 @@ async def test_a_file_that_has_not_changed_undoes_nothing(polled: Polled) -> Non
 async def test_a_file_that_cannot_be_used_changes_nothing_and_is_told_once(
     polled: Polled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for text in ("model_config_list {", listing("mine")):
+    for text in ("model_config_list {", listing("mine"), ""):
         polled.path.write_text(text)
         await polled.poll.look()
         await polled.poll.look()
         assert polled.served() == {"mine", "a"}
     polled.path.unlink()
     await polled.poll.look()
-    assert capsys.readouterr().out.count("model_config_unusable") == 3
+    assert capsys.readouterr().out.count("model_config_unusable") == 4
     polled.path.write_text(listing("c"))
     await polled.poll.look()
     assert polled.served() == {"mine", "c"}
