@@ -60,7 +60,7 @@ def main(
         signal.signal(stop, signal.default_int_handler)
     # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
     gateway = subprocess.Popen(  # noqa: S603  # our own
-        [sys.executable, "-m", "service", *context.args],
+        [sys.executable, "-m", "service", "--models", str(settings.models), *context.args],
         start_new_session=True,
         stdout=subprocess.PIPE,  # one line with its ports; its log goes to standard error
     )

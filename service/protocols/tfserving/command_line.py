@@ -30,6 +30,8 @@ def understand(arguments: Sequence[str], environment: Mapping[str, str]) -> Unde
     all addresses, and there is no models directory.
     """
     given, rest = _take(arguments)
+    if given.get("batching_parameters_file") and given.get("enable_batching") != "true":
+        raise ConfigError("flag --batching_parameters_file is set without setting --enable_batching to true")
     found = Understood(rest, wants_version=given.get("version") == "true")
     for name, text in given.items():
         _apply(found, name, text)
@@ -48,8 +50,9 @@ def _take(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     waiting = list(arguments)
     while waiting:
         argument = waiting.pop(0)
-        name, equals, text = argument.lstrip("-").partition("=")
-        kind = flags.kind_of(name) if argument.startswith("-") else None
+        written, equals, text = argument.partition("=")
+        name = written.removeprefix("-").removeprefix("-")
+        kind = flags.kind_of(name) if name != written else None
         if kind is None:
             rest.append(argument)
             continue
@@ -93,8 +96,6 @@ def _apply(found: Understood, name: str, text: str) -> None:
 
 def _choose_models(found: Understood, given: Mapping[str, str], environment: Mapping[str, str]) -> bool:
     """Set the one model of flags or environment; returns whether they, or a file, say which models to serve."""
-    if given.get("batching_parameters_file") and given.get("enable_batching") != "true":
-        raise ConfigError("flag --batching_parameters_file is set without setting --enable_batching to true")
     name, base = given.get("model_name"), given.get("model_base_path")
     if given.get("model_config_file"):
         if name or base:
@@ -102,7 +103,8 @@ def _choose_models(found: Understood, given: Mapping[str, str], environment: Map
         return True
     if base:
         name = name or environment.get(_MODEL_NAME) or "default"
-        found.put(("repository", "base_paths"), {name: str(Path(base).absolute())}, "flag --model_base_path")
+        source = "flag --model_base_path"
+        found.put(("repository", "base_paths"), {name: _absolute(base, source)}, source)
         return True
     return _choose_by_environment(found, name, environment)
 
@@ -117,11 +119,17 @@ def _choose_by_environment(found: Understood, name: str | None, environment: Map
     if any(argument.split("=")[0] == "--models" for argument in found.arguments):
         found.notes.append(f"{_MODEL_NAME} and {_MODEL_BASE_PATH} have no effect beside --models")
         return False
+    source = f"environment variable {_MODEL_NAME if default else _MODEL_BASE_PATH}"
     default = default or "model"
-    path = Path(home or "/models").absolute() / default
-    source = f"environment variable {_MODEL_NAME if environment.get(_MODEL_NAME) else _MODEL_BASE_PATH}"
-    found.implied["repository", "base_paths"] = Value({name or default: str(path)}, source)
+    path = _absolute(f"{home or '/models'}/{default}", source)
+    found.implied["repository", "base_paths"] = Value({name or default: path}, source)
     return True
+
+
+def _absolute(path: str, source: str) -> str:
+    if "://" in path:
+        raise ConfigError(f"{source}: expected a directory, got '{path}': URIs are not read here, mount it")
+    return str(Path(path).absolute())
 
 
 def _imply(found: Understood) -> None:

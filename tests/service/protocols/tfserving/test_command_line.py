@@ -60,6 +60,8 @@ def test_the_environment_of_the_image_is_understood() -> None:
     assert found.repository.base_paths == {"model": Path("/srv/model")}
     found, _ = settings("--model_base_path=/a/b", MODEL_NAME="m", MODEL_BASE_PATH="/srv")
     assert found.repository.base_paths == {"m": Path("/a/b")}
+    with pytest.raises(ConfigError, match=r"environment variable MODEL_NAME: .* URIs are not read here"):
+        settings(MODEL_NAME="m", MODEL_BASE_PATH="gs://models")
     found, _ = settings(MODEL_NAME="", MODEL_BASE_PATH="")
     assert found == Settings()
 
@@ -174,9 +176,12 @@ def test_a_port_of_0_is_not_open_to_others() -> None:
         (["--port=70000"], "flag --port: .* 65535"),
         (["--enable_batching=maybe"], "flag --enable_batching: expected true or false, got 'maybe'"),
         (["--prot=1"], "unknown flag '--prot'"),
+        (["--model_base_path=s3://models/m"], "flag --model_base_path: .* URIs are not read here"),
+        (["---port=1"], "unknown flag '---port'"),
+        (["port=1"], "unknown flag 'port'"),
         (["--model_name=m"], "flag --model_name: expected --model_base_path"),
         (["--model_name=a b", "--model_base_path=/m"], "flag --model_base_path, 'a b'"),
-        (["--batching_parameters_file=/none"], "flag --batching_parameters_file: the file '/none' cannot be read: No such"),
+        (["--enable_batching", "--batching_parameters_file=/none"], "flag --batching_parameters_file: the file '/none' cannot be read: No such"),
         (["--batching_parameters_file=/dev/null"], "is set without setting --enable_batching to true"),
         (["--monitoring_config_file=/none"], "flag --monitoring_config_file: the file '/none' cannot be read"),
         (["--model_config_file=/none"], "--model_config_file.*: the file '/none' cannot be read"),
