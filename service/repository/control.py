@@ -25,7 +25,8 @@ Statuses = tuple[VersionStatus, ...]
 
 
 class Control:
-    """What may be changed at run time. Every method also raises TimedOut at its deadline, and Unavailable.
+    """What may be changed at run time. Every method also raises TimedOut at its deadline, and Unavailable when the
+    gateway goes down; those that look for new versions, also while the disk cannot be read.
 
     Methods that name a model return where its versions stand, and raise NotFound if there is none.
     """
@@ -60,7 +61,7 @@ class Control:
         """Serve no version of a model until it is loaded again; returns when its last request has ended."""
         self._known(name)
         self._reloader.adopt(self.rules.with_unloaded(name), retry=(name,))
-        await self._settled(name, deadline_at_s)
+        await self._settled(name, deadline_at_s, needs_disk=False)
         async with _until(deadline_at_s):
             while any(status.state == "draining" for status in self._of(name)):
                 await self._changes.wait(self._changes.revision)
@@ -76,7 +77,7 @@ class Control:
         self._known(name)
         before = self.rules.labels.get(name, {})
         self._reloader.adopt(self.rules.with_label(name, label, version))
-        await self._settled(name, deadline_at_s)
+        await self._settled(name, deadline_at_s, needs_disk=False)
         model = ModelId(name, version)
         if self._registry.get(model) is None:
             self._take_back(model, label, before)
@@ -90,7 +91,7 @@ class Control:
         if label not in self._registry.labels(name):
             raise NotFound(f"model '{name}' has no label {shown(label)}", field="label")
         self._reloader.adopt(self.rules.with_label(name, label, None))
-        await self._settled(name, deadline_at_s)
+        await self._settled(name, deadline_at_s, needs_disk=False)
         self._log.info("label_removed", model=name, label=label)
         return self._of(name)
 
@@ -112,9 +113,10 @@ class Control:
         _check(found)
         return found
 
-    async def _settled(self, name: str | None, deadline_at_s: float) -> None:
+    async def _settled(self, name: str | None, deadline_at_s: float, *, needs_disk: bool = True) -> None:
+        names = None if name is None else frozenset((name,))
         async with _until(deadline_at_s):
-            await self._reloader.settled(None if name is None else frozenset((name,)))
+            await self._reloader.settled(names, needs_disk=needs_disk)
 
     def _of(self, name: str) -> Statuses:
         return tuple(status for status in self._registry.statuses() if status.model.name == name)

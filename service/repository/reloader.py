@@ -79,13 +79,13 @@ class Reloader:
         self._retry = None if retry is None or self._retry is None else self._retry.union(retry)
         self._settling.wake()
 
-    async def settled(self, names: frozenset[str] | None = None) -> None:
+    async def settled(self, names: frozenset[str] | None = None, *, needs_disk: bool = True) -> None:
         """Return when a look that begins after now leaves nothing to load of `names`, None for all models.
 
-        Each version is then live or has failed. Raises Unavailable if the store cannot be read, or no look
-        comes any more.
+        Each version is then live or has failed. Raises Unavailable if no look comes any more, or if it
+        `needs_disk` and the store cannot be read.
         """
-        await self._settling.wait(names)
+        await self._settling.wait(names, needs_disk=needs_disk)
 
     async def tick(self) -> bool:
         """Look once and do the next thing; returns whether there was anything to do.

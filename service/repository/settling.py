@@ -16,6 +16,7 @@ from service.errors import ServiceError
 class _Waiter:
     after: int
     names: frozenset[str] | None
+    needs_disk: bool
     done: asyncio.Future[None]
 
 
@@ -57,8 +58,8 @@ class Settling:
             waiter.done.set_result(None)
 
     def fail(self, look: int, error: ServiceError) -> None:
-        """Tell who waits for this look that it could not be made."""
-        for waiter in self._take(lambda waiter: waiter.after < look):
+        """Tell who needs the disk that this look could not see it."""
+        for waiter in self._take(lambda waiter: waiter.needs_disk and waiter.after < look):
             waiter.done.set_exception(error)
 
     def end(self, error: ServiceError) -> None:
@@ -67,14 +68,14 @@ class Settling:
         for waiter in self._take(lambda _: True):
             waiter.done.set_exception(error)
 
-    async def wait(self, names: frozenset[str] | None = None) -> None:
+    async def wait(self, names: frozenset[str] | None = None, *, needs_disk: bool = True) -> None:
         """Return when a look that begins after now leaves nothing to load of `names`, None for all models.
 
-        Raises what `fail` and `end` are told.
+        Raises what `end` is told, and what `fail` is told if it `needs_disk`.
         """
         if self._end is not None:
             raise self._end
-        waiter = _Waiter(self._looks, names, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(self._looks, names, needs_disk, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self.wake()
         try:

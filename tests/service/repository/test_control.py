@@ -173,6 +173,15 @@ async def test_a_store_that_cannot_be_read_is_said(running: Running) -> None:
         await running.control.load("a", soon())
 
 
+async def test_what_needs_no_disk_is_done_without_one(running: Running) -> None:
+    running.house.store.error = "the models directory is gone"
+    await running.control.set_label("a", "stable", 2, soon())
+    assert running.found(label="stable") == A2
+    await running.control.remove_label("a", "stable", soon())
+    await running.control.unload("a", soon())
+    assert running.house.live() == {B1}
+
+
 async def test_whoever_waits_when_the_gateway_goes_down_is_told(running: Running) -> None:
     running.house.store.versions[A3] = 0
     running.house.loader.gate = asyncio.Event()
