@@ -26,7 +26,9 @@ _WINDOW = {"gzip": 31, "deflate": 15}
 
 def encoding_of(header: bytes | None) -> str | None:
     """Return the encoding of a body by its `content-encoding`, None for none; raises UnknownEncoding."""
-    encoding = (header or b"identity").strip().lower().decode("latin-1")
+    if header is None:
+        return None
+    encoding = header.strip().lower().decode("latin-1")
     if encoding in {"identity", ""}:
         return None
     if encoding not in _WINDOW:
