@@ -127,7 +127,7 @@ class DirectoryStore:
     def _look_at_base_path(self, name: str, base: Path, problems: list[str]) -> _Model:
         moved = self._base_paths.get(name) != base
         try:
-            root = base.resolve(strict=True)
+            root = Path(os.path.realpath(base, strict=True))
         except OSError as error:
             problems.append(f"the base path of model '{name}' cannot be read: {error.strerror}")
             return _Model({}, {}) if moved else self._models.get(name, _Model({}, {}))

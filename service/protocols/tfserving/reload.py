@@ -6,6 +6,7 @@ Knows the message and what counts as done. Knows nothing of how versions are loa
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -55,9 +56,9 @@ class Reload:
         return serialized
 
     def _check_places(self, listed: Served) -> None:
-        roots = [root.resolve() for root in self._roots]
+        roots = [os.path.realpath(root) for root in self._roots]  # unlike Path.resolve, no error for loops
         for name, path in listed.base_paths.items():
-            place = path.resolve()
+            place = Path(os.path.realpath(path))
             if not any(place.is_relative_to(root) for root in roots):
                 raise Invalid(
                     f"base_path of model {name}: expected a directory below one that this server was started with",

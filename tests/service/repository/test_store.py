@@ -205,3 +205,9 @@ def test_links_do_not_lead_out_of_a_base_path_but_it_may_be_one_itself(tmp_path:
     listing = DirectoryStore(None).scan(Places({"m": tmp_path / "link"}))
     assert set(listing.versions) == {ModelId("m", 2)}
     assert "leads out" in listing.problems[0]
+
+
+def test_a_base_path_that_leads_to_itself_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    listing = DirectoryStore(None).scan(Places({"m": tmp_path / "loop"}))
+    assert (dict(listing.versions), len(listing.problems)) == ({}, 1)

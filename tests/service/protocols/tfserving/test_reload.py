@@ -90,11 +90,14 @@ async def test_a_label_to_a_version_that_does_not_answer_brings_the_former_confi
     assert gateway.controlled.rules == before
 
 
-@pytest.mark.parametrize("path", ["/etc", "{root}/../elsewhere", "{root}-2/fake", "{root}/link/x"])
+@pytest.mark.parametrize(
+    "path", ["/etc", "{root}/../elsewhere", "{root}-2/fake", "{root}/link/x", "{root}/../loop"]
+)
 async def test_a_base_path_elsewhere_is_refused(gateway: FakeGateway, tmp_path: Path, path: str) -> None:
     root = tmp_path / "models"
     root.mkdir()
     (root / "link").symlink_to(tmp_path)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(Invalid, match="below one that this server was started with") as caught:
         await Reload(gateway, [root]).handle(
             config({"name": "fake", "base_path": path.format(root=root)}), call()
