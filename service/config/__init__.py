@@ -3,7 +3,7 @@
 Knows nothing of what the settings are for. Read once, in `service.app`; each room receives only its own class.
 """
 
-from service.config.reading import ConfigError, read
+from service.config.reading import ConfigError, Location, Value, read
 from service.config.secret import Secret
 from service.config.settings import (
     Admin,
@@ -28,6 +28,7 @@ __all__ = [
     "Grpc",
     "Http",
     "Limits",
+    "Location",
     "Log",
     "Oip",
     "Operations",
@@ -35,5 +36,6 @@ __all__ = [
     "Repository",
     "Secret",
     "Settings",
+    "Value",
     "read",
 ]

@@ -70,20 +70,23 @@ def timeout_s(headers: Headers, limits: WireLimits) -> float:
     return min(milliseconds / 1000, limits.max_timeout_s)
 
 
-def check_body_headers(headers: Headers, limits: WireLimits) -> None:
-    """Refuse a body by its headers alone.
+class UnknownEncoding(Invalid):
+    """The body is packed in a way that is not understood: 415 on every wire."""
 
-    Raises TooLarge by `content-length`, Invalid for a compressed body.
-    """
+
+def status_of(error: ServiceError, statuses: Mapping[Code, int] = HTTP_STATUS) -> int:
+    """Return the status of an error, by a wire's own table."""
+    return 415 if isinstance(error, UnknownEncoding) else statuses[error.code]
+
+
+def check_body_headers(headers: Headers, limits: WireLimits) -> None:
+    """Refuse a body by its `content-length` alone; raises TooLarge, and Invalid if it is no number."""
     length = headers.get(b"content-length")
     if length is not None:
         if not _DIGITS.fullmatch(length):
             raise Invalid("expected a number of bytes", field="content-length")
         if int(length) > limits.max_body_bytes:
             raise too_large(limits.max_body_bytes)
-    encoding = headers.get(b"content-encoding", b"identity")
-    if encoding.strip().lower() != b"identity":
-        raise Invalid("compressed bodies are not accepted: send it as it is", field="content-encoding")
 
 
 def check_json_type(headers: Headers) -> None:
@@ -124,7 +127,7 @@ def error_answer(error: ServiceError, request_id: str) -> tuple[int, RawHeaders,
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
     if error.code is Code.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))
-    return HTTP_STATUS[error.code], headers, body
+    return status_of(error), headers, body
 
 
 def printable(document: object) -> bytes:

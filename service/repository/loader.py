@@ -41,7 +41,8 @@ OpenSession = Callable[[Path], Session]
 class BundleLoader:
     """Loads bundles, and bare graphs without a manifest.
 
-    What takes long happens in a thread of its own, so that the event loop keeps serving.
+    What takes long happens in a thread of its own, so that the event loop keeps serving. A model that
+    `may_be_renamed` is served by the name that it is loaded by, whatever its manifest calls it.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class BundleLoader:
         *,
         ask_golden: bool = True,
         open_graph: OpenSession | None = None,
+        may_be_renamed: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._may_be_renamed = may_be_renamed
         self._engine = engine
         self._metrics = metrics
         self._ask_golden = ask_golden
@@ -90,7 +93,7 @@ class BundleLoader:
         try:
             if not (directory / MANIFEST).exists():
                 return self._open_bare(model, directory)
-            manifest = _read(model, directory)
+            manifest = _read(model, directory, renamed=self._may_be_renamed(model.name))
             sessions: dict[str, Session] = {}
             for name, signature in manifest.signatures.items():
                 sessions[name] = self._open_graph(directory / signature.file)
@@ -176,9 +179,11 @@ class BundleLoader:
             )
 
 
-def _read(model: ModelId, directory: Path) -> Manifest:
+def _read(model: ModelId, directory: Path, *, renamed: bool) -> Manifest:
     """Return the manifest of a version whose files are all what it promises."""
     manifest = read(directory)
+    if renamed:
+        manifest = manifest.model_copy(update={"name": model.name})
     if (manifest.name, manifest.version) != (model.name, model.version):
         raise LoadError(
             f"{MANIFEST} is of '{manifest.name}' version {manifest.version},"
