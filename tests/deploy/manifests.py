@@ -6,6 +6,7 @@ Knows files and plain values. Knows nothing of what they should say.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -37,15 +38,13 @@ def render(directory: Path) -> list[Document]:
     return list(yaml.safe_load_all(done.stdout))
 
 
-def render_models_from_image(home: Path) -> list[Document]:
-    """Return the CPU overlay with models from an image, as an overlay of the user's own would have it."""
-    relative = os.path.relpath(HOME.resolve(), home.resolve())
-    kustomization = {
-        "namespace": "sluice",
-        "resources": [f"{relative}/overlays/cpu"],
-        "components": [f"{relative}/components/models-from-image"],
-        "images": [{"name": "sluice-models", "newTag": "2026.1"}],
-    }
+def render_readme(home: Path, *components: str) -> list[Document]:
+    """Return what the overlay in README.md gives, with further components; `home` is an empty directory for it."""
+    (written,) = re.findall(r"```yaml\n(.+?)```", (HOME / "README.md").read_text(), re.DOTALL)
+    relative = os.path.relpath(HOME.parents[1].resolve(), home.resolve())
+    kustomization = yaml.safe_load(written.replace("sluice/deploy/", f"{relative}/deploy/"))
+    kustomization["components"] = [f"{relative}/deploy/kubernetes/components/{name}" for name in components]
+    kustomization["images"].append({"name": "sluice-models", "newTag": "2026.1"})
     (home / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return render(home)
 

@@ -16,10 +16,11 @@ from tests.deploy.manifests import Document, containers, one
 SPARE_S = 10
 
 
-@pytest.fixture(scope="module", params=["overlays/cpu", "overlays/gpu", "models-from-image"])
+@pytest.fixture(scope="module", params=["overlays/cpu", "overlays/gpu", "README.md", "models-from-image"])
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
-    if request.param == "models-from-image":
-        return manifests.render_models_from_image(tmp_path_factory.mktemp("overlay"))
+    if request.param in {"README.md", "models-from-image"}:
+        components = ["models-from-image"] if request.param == "models-from-image" else []
+        return manifests.render_readme(tmp_path_factory.mktemp("overlay"), *components)
     return manifests.render(manifests.HOME / request.param)
 
 
@@ -239,7 +240,7 @@ def test_the_gpu_overlay_has_a_gpu_and_refuses_to_do_without() -> None:
 
 
 def test_models_from_an_image_need_no_shared_volume(tmp_path: Path) -> None:
-    documents = manifests.render_models_from_image(tmp_path)
+    documents = manifests.render_readme(tmp_path, "models-from-image")
     assert "PersistentVolumeClaim" not in {each["kind"] for each in documents}
     spec = one(documents, "Deployment")["spec"]["template"]["spec"]
     (volume,) = (each for each in spec["volumes"] if each["name"] == "models")
