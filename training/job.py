@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.run import Run
 
 Profile = Literal["quick", "full", "smoke"]
-Word = Literal["classify", "generate", "translate", "score"]
+Word = Literal["classify", "generate", "translate", "score", "predict"]
 
 
 class Settings(BaseModel):

@@ -23,6 +23,7 @@ class Entry:
 
 JOBS: dict[str, Entry] = {
     "digits-cnn": Entry("classify", "training.classify.digits_cnn", "which digit a 28x28 picture shows"),
+    "digits-scratch": Entry("classify", "training.classify.digits_scratch", "the same, in NumPy alone"),
     "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
     "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),

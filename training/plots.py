@@ -93,3 +93,24 @@ def curves(
         axes.set(xlabel=x, ylabel=y)
         axes.grid(alpha=0.3)
         axes.legend()
+
+
+def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] = ()) -> None:
+    """Draw pictures [count, height, width] in grey or [count, height, width, 3] in colour (0 to 1), side by side.
+
+    Grey ones each use the whole scale from their darkest to their brightest pixel.
+    """
+    columns = min(len(pictures), 8)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(
+        figsize=(1.1 * columns, 1.1 * rows + 0.5 + 0.25 * rows * bool(titles)), layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    for place, image in enumerate(pictures):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.imshow(image, cmap="gray" if image.ndim == 2 else None)
+        axes.set_axis_off()
+        if titles:
+            axes.set_title(titles[place], fontsize=8)
+    atomic.write(target, lambda path: figure.savefig(path, dpi=120))
