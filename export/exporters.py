@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from export import classify, generate, score, scratch, translate
+from export import classify, digits, features, generate, score, scratch, series, translate
 from export.errors import RunError
 from export.recipe import Recipe, Source
 
@@ -23,6 +23,13 @@ WORDS: dict[str, Describe] = {
 
 JOBS: dict[str, Describe] = {
     "digits-scratch": scratch.describe,
+    "wine-ensemble": features.describe_ensemble,
+    "tumours-focal": features.describe_binary,
+    "waves-lstm": series.describe,
+    "digits-autoencoder": digits.describe_autoencoder,
+    "digits-vae": digits.describe_variational,
+    "digits-siamese": digits.describe_siamese,
+    "digits-gan": digits.describe_adversarial,
 }
 """What describes the runs of a job that is not like the others of its word."""
 

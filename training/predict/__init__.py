@@ -1,0 +1,1 @@
+"""Jobs whose answers are tensors: codes, pictures, similarities, numbers of a series."""
