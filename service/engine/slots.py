@@ -66,13 +66,18 @@ class SlotState:
             array = self._arrays[entry.input]
             feeds[entry.input] = array[rows] if entry.axis is None else array[self._past(entry, rows, past)]
         if self._past_mask:
-            valid = np.arange(past)[None, :] < self.seen[rows][:, None]
-            feeds[self._past_mask] = valid.astype(self._mask_dtype)
+            feeds[self._past_mask] = self.valid(slots).astype(self._mask_dtype)
         return feeds
+
+    def valid(self, slots: Sequence[int]) -> Array:
+        """Return [rows, past] which part of the appended state that `feeds` gives is each row's own."""
+        seen = self.seen[list(slots)]
+        return np.arange(int(seen.max(initial=0)))[None, :] < seen[:, None]
 
     def store(self, slots: Sequence[int], outputs: Tensors, counts: Sequence[int]) -> None:
         """Take over the state outputs of a run that fed `counts` valid tokens to the rows of `slots`."""
         rows = list(slots)
+        past = int(self.seen[rows].max(initial=0))
         self._make_room(int((self.seen[rows] + np.asarray(counts)).max()))
         for entry in self._entries:
             new = outputs[entry.output]
@@ -83,7 +88,9 @@ class SlotState:
             for row, (slot, count) in enumerate(zip(rows, counts, strict=True)):
                 start = int(self.seen[slot])
                 window = _window(array.ndim - 1, entry.axis - 1, slice(start, start + count))
-                array[slot][window] = new[row][_window(array.ndim - 1, entry.axis - 1, slice(0, count))]
+                # A whole output has the past that was fed before the new slices.
+                part = slice(past, past + count) if entry.whole else slice(0, count)
+                array[slot][window] = new[row][_window(array.ndim - 1, entry.axis - 1, part)]
         self.seen[rows] += np.asarray(counts)
 
     def reorder(self, slots: Sequence[int], parents: Sequence[int]) -> None:

@@ -25,6 +25,8 @@ class StepFeeds:
         self._tokens = signature.input(graph.tokens)
         self._lengths = signature.input(graph.lengths) if graph.lengths else None
         self._positions = signature.input(graph.positions) if graph.positions else None
+        self._mask = signature.input(graph.mask) if graph.mask else None
+        self._every_logit = len(signature.output(graph.logits).shape) == 3  # [batch, time, vocabulary]
         self._context = [signature.input(name) for name in graph.context]
         self._context_of: list[Tensors] = []
         self._context_feeds: dict[str, Array] = {}
@@ -33,8 +35,11 @@ class StepFeeds:
 
     @property
     def ragged(self) -> bool:
-        """Whether rows of different token counts may share a run: the graph takes lengths and a free axis."""
-        return self._lengths is not None and isinstance(self._tokens.shape[1], str)
+        """Whether rows of different token counts may share a run: the time axis is free, and the graph takes
+        lengths, or a mask and gives every token's logits.
+        """
+        told = self._lengths is not None or (self._mask is not None and self._every_logit)
+        return told and isinstance(self._tokens.shape[1], str)
 
     def feeds(self, slots: Sequence[int], rows: Sequence[Row]) -> dict[str, Array]:
         """Return the feeds of a run that gives each slot its row's tokens, padded on the right."""
@@ -49,12 +54,18 @@ class StepFeeds:
         if self._positions is not None:
             positions = self.state.seen[list(slots)][:, None] + np.arange(longest)[None, :]
             feeds[self._positions.name] = positions.astype(self._positions.dtype)
+        if self._mask is not None:
+            new = np.arange(longest)[None, :] < counts[:, None]
+            mask = np.concatenate([self.state.valid(slots), new], axis=1)
+            feeds[self._mask.name] = mask.astype(self._mask.dtype)
         return feeds
 
     def take(self, slots: Sequence[int], rows: Sequence[Row], outputs: Tensors) -> Array:
         """Store the new state and return the logits [rows, vocabulary]."""
-        self.state.store(slots, outputs, [len(tokens) for tokens, _ in rows])
-        return outputs[self._graph.logits]
+        counts = [len(tokens) for tokens, _ in rows]
+        self.state.store(slots, outputs, counts)
+        logits = outputs[self._graph.logits]
+        return logits[np.arange(len(rows)), np.array(counts) - 1] if self._every_logit else logits
 
     def _shared(self, contexts: Sequence[Tensors]) -> dict[str, Array]:
         """Return the context inputs, made again only when the rows change."""
