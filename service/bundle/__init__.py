@@ -36,6 +36,7 @@ from service.bundle.signatures import (
 )
 from service.bundle.tasks import (
     Classify,
+    Encoder,
     FeatureInput,
     Generate,
     ImageInput,
@@ -56,6 +57,7 @@ __all__ = [
     "BundleError",
     "Classify",
     "DType",
+    "Encoder",
     "FeatureInput",
     "File",
     "Generate",

@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support import bundles
 
 ROOT = Path(__file__).parents[2]
-MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
+MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
 START_S = 30.0
 LIVE_WITHIN_S = 420.0
 ENDLESS_TOKENS = 10_000_000
