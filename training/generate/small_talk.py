@@ -40,7 +40,7 @@ def transcript(texts: list[str]) -> str:
     if len(texts) == 1:
         return texts[0]
     lines = [f"{ROLES[index % 2]}:\n{text}\n" for index, text in enumerate(texts)]
-    return "".join(lines) + "assistant:"
+    return "".join(lines) + "assistant:\n"
 
 
 def conversations(seed: int) -> Iterator[Exchange]:
