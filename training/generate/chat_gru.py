@@ -42,7 +42,7 @@ class ChatSettings(Settings):
     most.
     """
 
-    epochs: PositiveInt = 8
+    epochs: PositiveInt = 10
     steps: PositiveInt = 200
     batch_size: PositiveInt = 64
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 4e-3

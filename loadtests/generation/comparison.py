@@ -1,0 +1,147 @@
+"""Compare the ways to serve in one interleaved run, and judge the ratios.
+
+Knows what is measured and what it should come to; knows nothing of how tokens are made.
+
+Two loads. `full`: requests come at twice the rate that any way can serve, so that as many as there are slots always run
+side by side; its figure is tokens a second. `loaded`: they come at a share of the rate that continuous batching served
+then; its figures are the waits.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+from loadtests.generation import modes
+from loadtests.generation.figures import Figures, Served, figures
+from loadtests.generation.modes import Batches
+from loadtests.generation.subject import Subject
+from loadtests.generation.trace import Request, poisson
+from service.engine.generator import StepRecord
+
+ONE, STATIC, CONTINUOUS = "one at a time", "static batches", "continuous"
+MODES = (ONE, STATIC, CONTINUOUS)
+SHARE_ROWS = 16
+SHARE_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured: `slots` rows side by side, `repeats` of each way in turns, and the share of the load."""
+
+    slots: int = 32
+    repeats: int = 3
+    load: float = 0.7
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Medians by way of serving, for both loads; `own_share` is what a step of 16 rows spends outside of its run."""
+
+    full: dict[str, Figures]
+    loaded: dict[str, Figures]
+    loaded_rate: float
+    own_share: float
+
+    @property
+    def throughput(self) -> float:
+        """Tokens a second of continuous batching over those of one at a time."""
+        return self.full[CONTINUOUS].tokens_per_s / self.full[ONE].tokens_per_s
+
+    @property
+    def patience(self) -> float:
+        """The 99th percentile of the time to first token of static batches over that of continuous batching."""
+        return self.loaded[STATIC].first_p99_ms / self.loaded[CONTINUOUS].first_p99_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure and what it should reach."""
+
+    name: str
+    bound: float
+    figure: Callable[[Comparison], float]
+    at_most: bool = False
+
+    def met(self, comparison: Comparison) -> bool:
+        """Whether it is reached."""
+        value = self.figure(comparison)
+        return value < self.bound if self.at_most else value >= self.bound
+
+
+TARGETS = (
+    Target("tokens/s, continuous ÷ one at a time", 4.0, lambda found: found.throughput),
+    Target("p99 to first token, static ÷ continuous", 5.0, lambda found: found.patience),
+    Target("the loop's own share of a step of 16 rows", 0.2, lambda found: found.own_share, at_most=True),
+)
+
+
+def compare(subject: Subject, plan: Plan) -> Comparison:
+    """Measure both loads; raises AssertionError if two ways gave different tokens."""
+    flood = poisson(subject.requests, 1e6, plan.seed)
+    _serve(subject, flood[: plan.slots], plan)  # threads, kernels and memory are there
+    full = _measure(subject, flood, plan)
+    served_per_s = full[CONTINUOUS].tokens_per_s / _mean_tokens(subject, plan)
+    trace = poisson(subject.requests, plan.load * served_per_s, plan.seed)
+    return Comparison(
+        full, _measure(subject, trace, plan), plan.load * served_per_s, own_share(subject, plan)
+    )
+
+
+def _measure(subject: Subject, trace: Sequence[Request], plan: Plan) -> dict[str, Figures]:
+    found: dict[str, list[Figures]] = {mode: [] for mode in MODES}
+    for _ in range(plan.repeats):
+        for mode, served in _serve(subject, trace, plan).items():
+            found[mode].append(figures(served))
+    return {mode: _median(each) for mode, each in found.items()}
+
+
+def _serve(subject: Subject, trace: Sequence[Request], plan: Plan) -> dict[str, list[Served]]:
+    """Serve a trace in every way, one after another."""
+    served = {
+        ONE: modes.one_at_a_time(subject, trace),
+        STATIC: modes.static_batches(subject, trace, Batches(plan.slots)),
+        CONTINUOUS: modes.continuous(subject, trace, plan.slots),
+    }
+    for mode in (STATIC, CONTINUOUS):
+        different = sum(
+            each.tokens != alone.tokens for each, alone in zip(served[mode], served[ONE], strict=True)
+        )
+        assert different == 0, (
+            f"{subject.name}, {mode}: {different} of {len(trace)} requests got other tokens"
+        )
+    return served
+
+
+def own_share(subject: Subject, plan: Plan) -> float:
+    """Return which share of a step of 16 rows is not `session.run`: the median step's, callers included."""
+    trace = [Request(subject.requests[0].prompt, SHARE_TOKENS)] * SHARE_ROWS
+    steps, own, whole = list[tuple[float, StepRecord]](), list[float](), list[float]()
+
+    def heard(step: StepRecord) -> None:
+        steps.append((time.perf_counter(), step))
+
+    for _ in range(plan.repeats):
+        steps.clear()
+        modes.continuous(subject, trace, max(plan.slots, SHARE_ROWS), heard)
+        for (before_s, _), (at_s, step) in pairwise(steps):
+            if step.rows == step.tokens == SHARE_ROWS:
+                own.append(at_s - before_s - step.run_s)
+                whole.append(at_s - before_s)
+    return statistics.median(own) / statistics.median(whole)
+
+
+def _mean_tokens(subject: Subject, plan: Plan) -> float:
+    return statistics.mean(
+        len(each.tokens) for each in modes.static_batches(subject, subject.requests, Batches(plan.slots))
+    )
+
+
+def _median(found: Sequence[Figures]) -> Figures:
+    return Figures(
+        **{each.name: statistics.median(getattr(one, each.name) for one in found) for each in fields(Figures)}
+    )
