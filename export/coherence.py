@@ -102,7 +102,7 @@ def _context(encoder: str, source: str, graph: StepGraph, signatures: Signatures
 
 def _step(step: StepGraph, vocabulary: int, signatures: Signatures) -> Iterator[str]:
     signature = _signature(step.signature, signatures)
-    for name in (step.tokens, step.lengths, step.positions, step.past_mask):
+    for name in (step.tokens, step.lengths, step.positions, step.past_mask, step.mask):
         if name is not None:
             _tensor(signature.inputs, name, "input")
     yield from _ends_with(_tensor(signature.outputs, step.logits, "output"), vocabulary, "one for each token")
@@ -113,7 +113,7 @@ def _step(step: StepGraph, vocabulary: int, signatures: Signatures) -> Iterator[
             yield f"state '{entry.input}' and '{entry.output}' are not of one dtype and rank"
         if entry.axis is not None and not 0 < entry.axis < len(before.shape):
             yield f"state '{entry.input}' has no axis {entry.axis} to append to"
-    fed = {step.tokens, step.lengths, step.positions, step.past_mask, *step.context}
+    fed = {step.tokens, step.lengths, step.positions, step.past_mask, step.mask, *step.context}
     fed |= {entry.input for entry in step.state}
     if left := {tensor.name for tensor in signature.inputs} - fed:
         yield f"nothing feeds the inputs {sorted(left)} of the step"
