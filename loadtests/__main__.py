@@ -39,7 +39,7 @@ def generation(  # noqa: PLR0913  # one parameter for each option of the command
     for name in model or ("prose-lstm", "english-french"):
         tested = subject.load(newest(models / name), requests, threads, seed)
         found = comparison.compare(tested, plan)
-        report.show(f"{name}, {requests} requests, {slots} slots, medians of {repeats}", found, console)
+        report.show(f"{name}, {requests} requests, {slots} slots, the best of {repeats}", found, console)
         well = well and all(target.met(found) for target in comparison.TARGETS)
     console.print(report.bounds(), highlight=False)
     if check and not well:
