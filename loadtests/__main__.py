@@ -33,7 +33,7 @@ def generation(  # noqa: PLR0913  # one parameter for each option of the command
     """Compare one-at-a-time, static and continuous batching on the same graphs and arrivals, interleaved."""
     from loadtests.generation import comparison, report, subject  # noqa: PLC0415  # the engine; not for --help
 
-    console = Console(width=120)
+    console = Console(width=140)
     plan = comparison.Plan(slots, repeats, load, seed)
     well = True
     for name in model or ("prose-lstm", "english-french"):

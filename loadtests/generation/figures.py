@@ -45,9 +45,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one run: rates in one second, waits in milliseconds."""
+    """Of one run: rates in one second, waits in milliseconds; CPU time is the whole process's."""
 
     tokens_per_s: float
+    tokens_per_cpu_s: float
     first_p50_ms: float
     first_p99_ms: float
     between_p50_ms: float
@@ -55,13 +56,15 @@ class Figures:
     good_per_s: float
 
 
-def figures(served: Sequence[Served]) -> Figures:
-    """Return the figures of a run; it lasts from the first arrival to the last token."""
+def figures(served: Sequence[Served], cpu_s: float) -> Figures:
+    """Return the figures of a run that took `cpu_s` of CPU time; it lasts from the first arrival to the last token."""
     seconds = max(each.times_s[-1] for each in served) - min(each.arrived_at_s for each in served)
     first = [each.first_s for each in served]
     between = [gap for each in served for gap in each.between_s]
+    tokens = sum(len(each.tokens) for each in served)
     return Figures(
-        tokens_per_s=sum(len(each.tokens) for each in served) / seconds,
+        tokens_per_s=tokens / seconds,
+        tokens_per_cpu_s=tokens / cpu_s,
         first_p50_ms=1000 * quantile(first, 0.5),
         first_p99_ms=1000 * quantile(first, 0.99),
         between_p50_ms=1000 * quantile(between, 0.5),

@@ -16,7 +16,7 @@ from loadtests.generation.trace import Request, poisson
 from service.bundle import BundleError
 from tests.support import bundles
 
-PLAIN = Figures(1000, 10, 20, 1, 2, 5)
+PLAIN = Figures(1000, 1000, 10, 20, 1, 2, 5)
 FOUND = Comparison(
     full={ONE: PLAIN, STATIC: PLAIN, CONTINUOUS: replace(PLAIN, tokens_per_s=4000)},
     loaded={ONE: PLAIN, STATIC: replace(PLAIN, first_p99_ms=100), CONTINUOUS: PLAIN},

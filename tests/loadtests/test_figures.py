@@ -13,12 +13,12 @@ def served(arrived_at_s: float, *times_s: float) -> Served:
 
 
 def test_a_run_lasts_from_the_first_arrival_to_the_last_token() -> None:
-    found = figures([served(10.0, 10.1, 10.2), served(11.0, 11.5, 12.0)])
-    assert found.tokens_per_s == pytest.approx(4 / 2)
+    found = figures([served(10.0, 10.1, 10.2), served(11.0, 11.5, 12.0)], cpu_s=0.5)
+    assert (found.tokens_per_s, found.tokens_per_cpu_s) == pytest.approx((4 / 2, 8))
 
 
 def test_waits_are_of_the_first_token_and_between_tokens() -> None:
-    found = figures([served(0.0, 0.1, 0.13, 0.18), served(0.0, 0.3)])
+    found = figures([served(0.0, 0.1, 0.13, 0.18), served(0.0, 0.3)], cpu_s=1)
     assert (found.first_p50_ms, found.first_p99_ms) == pytest.approx((300, 300))
     assert (found.between_p50_ms, found.between_p99_ms) == pytest.approx((50, 50))
 
