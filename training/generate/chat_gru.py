@@ -17,11 +17,10 @@ from typing import Annotated, Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from tokenizers import Tokenizer
 
-from training import atomic, plots
+from training import atomic, batches, plots
 from training.errors import DataError
 from training.generate import gru, pairs, pieces
 from training.generate.pairs import Pair, Pairs
@@ -29,7 +28,6 @@ from training.job import Expectation, Job, Loop, Profile, Settings, Summary
 
 QUESTIONS, REPLIES = "questions.json", "replies.json"
 EXAMPLES = 32
-Batch = tuple[dict[str, NDArray[np.int32]], NDArray[np.int32]]
 
 
 class ChatSettings(Settings):
@@ -101,7 +99,7 @@ def save_assets(settings: ChatSettings, data: Talk, directory: Path) -> None:
     atomic.write_text(directory / REPLIES, data.replies.to_str())
     few = pieces.question_ids(data.questions, [question for question, _ in data.pairs.held_out[:EXAMPLES]])
     atomic.write_arrays(
-        directory / "examples.npz", {"source": pieces.padded([row[: settings.longest] for row in few])}
+        directory / "examples.npz", {"source": batches.padded([row[: settings.longest] for row in few])}
     )
 
 
@@ -124,13 +122,12 @@ def fit(model: keras.Model, settings: ChatSettings, data: Talk, loop: Loop) -> N
     )
     model.compile(keras.optimizers.Adam(rate, beta_2=0.99, clipnorm=1.0), cross_entropy)
     rng = np.random.default_rng(settings.seed + loop.initial_epoch)
-    known = list(arranged(encoded(data, data.pairs.validation, settings), settings.batch_size, rng))
     model.fit(
-        batches(encoded(data, data.pairs.train, settings), settings, rng),
+        batches.endless(encoded(data, data.pairs.train, settings), settings.batch_size, rng),
         shuffle=False,  # they are drawn at random
         steps_per_epoch=settings.steps,
-        validation_data=dataset(lambda: iter(known)).apply(
-            tf.data.experimental.assert_cardinality(len(known))
+        validation_data=batches.once(
+            encoded(data, data.pairs.validation, settings), settings.batch_size, rng
         ),
         epochs=settings.epochs,
         initial_epoch=loop.initial_epoch,
@@ -177,38 +174,6 @@ def encoded(data: Talk, part: tuple[Pair, ...], settings: ChatSettings) -> list[
             f"{data.summary.source}: no question and reply have at most {settings.longest} pieces"
         )
     return kept
-
-
-def arranged(
-    encoded_pairs: list[tuple[list[int], list[int]]], batch_size: int, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """Yield every pair once, in batches of like length and random order: little is padding then."""
-    noise = rng.random(len(encoded_pairs)) * 2
-    order = np.argsort(np.array([len(question) for question, _ in encoded_pairs]) + noise)
-    groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    for index in rng.permutation(len(groups)):
-        chosen = [encoded_pairs[one] for one in groups[index]]
-        target = pieces.padded([pair[1] for pair in chosen])
-        yield {"source": pieces.padded([pair[0] for pair in chosen]), "target": target[:, :-1]}, target[:, 1:]
-
-
-def batches(
-    encoded_pairs: list[tuple[list[int], list[int]]], settings: ChatSettings, rng: np.random.Generator
-) -> tf.data.Dataset:
-    """Return batches without end."""
-
-    def draw() -> Iterator[Batch]:
-        while True:
-            yield from arranged(encoded_pairs, settings.batch_size, rng)
-
-    return dataset(draw)
-
-
-def dataset(draw: Any) -> tf.data.Dataset:
-    """Return what the generator function `draw` yields as a dataset."""
-    spec = tf.TensorSpec((None, None), tf.int32)
-    signature = ({"source": spec, "target": spec}, spec)
-    return tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(4)
 
 
 def evaluate(model: keras.Model, settings: ChatSettings, data: Talk, directory: Path) -> dict[str, float]:

@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from training.generate.pieces import END, START, padded
+from training.batches import padded
+from training.generate.pieces import END, START
 
 Tensor = Any
 

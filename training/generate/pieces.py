@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 PAD, UNKNOWN, START, END = range(4)
@@ -66,11 +64,3 @@ def question_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
 def reply_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Return START, the text's ids, END: without its last the decoder's input, without its first the labels."""
     return [[START, *encoding.ids, END] for encoding in tokenizer.encode_batch(list(texts))]
-
-
-def padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    """Return rows of ids as one array, padded to the right."""
-    array = np.full((len(rows), max(map(len, rows), default=0)), PAD, np.int32)
-    for index, row in enumerate(rows):
-        array[index, : len(row)] = row
-    return array

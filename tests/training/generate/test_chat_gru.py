@@ -44,15 +44,6 @@ def test_padding_has_no_part_in_the_loss() -> None:
     assert float(short) == pytest.approx(float(padded), rel=1e-6)
 
 
-def test_batches_are_of_like_length_and_hold_every_pair_once() -> None:
-    pairs = [([4] * length, [2, *[5] * length, 3]) for length in (1, 9, 2, 8, 1, 9, 2, 8)]
-    found = list(chat_gru.arranged(pairs, 4, np.random.default_rng(1)))
-    assert sum(len(labels) for _, labels in found) == 8
-    for inputs, labels in found:
-        assert inputs["target"].shape == labels.shape
-        assert np.ptp((inputs["source"] != 0).sum(axis=1)) <= 2
-
-
 def test_pairs_that_are_too_long_are_refused_when_none_is_left() -> None:
     data = JOB.load(SMOKE)
     with pytest.raises(DataError, match="no question and reply have at most 8 pieces"):

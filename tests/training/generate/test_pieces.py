@@ -45,4 +45,3 @@ def test_questions_end_and_replies_begin_and_end() -> None:
     (reply,) = pieces.reply_ids(REPLIES, ["Hello!"])
     assert question == [*ids("hello"), pieces.END]
     assert (reply[0], reply[-1]) == (pieces.START, pieces.END)
-    assert pieces.padded([question, [5]])[1].tolist() == [5] + [pieces.PAD] * (len(question) - 1)
