@@ -120,12 +120,13 @@ class SlotState:
 
     def store(self, part: slice, outputs: Tensors, counts: Sequence[int] | None = None) -> None:
         """Take over the state outputs of the run that was last fed; `counts` valid tokens a row, None for one each."""
+        lines: dict[int, Array] = {}
         for entry in self._entries:
             new = outputs[entry.output]
             if entry.axis is None:
                 self._blocks[entry.input].array[part] = new
             elif counts is None:
-                self._append_one(entry, part, new)
+                self._append_one(entry, part, new, lines)
             else:
                 self._append(entry, part, new, counts)
         self._count(part, counts)
@@ -148,18 +149,21 @@ class SlotState:
                     self._valid[slot, start : start + count] = 1
         seen += 1 if counts is None else np.asarray(counts)
 
-    def _append_one(self, entry: StateEntry, part: slice, new: Array) -> None:
-        """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head."""
+    def _append_one(self, entry: StateEntry, part: slice, new: Array, lines: dict[int, Array]) -> None:
+        """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head.
+
+        `lines` has which those are, by the number of heads, for all entries of a step.
+        """
         array = self._blocks[entry.input].array
         assert entry.axis is not None
         outer = math.prod(array.shape[1 : entry.axis])
         line = math.prod(array.shape[entry.axis + 1 :])
-        places = self._places.get(outer)
-        if places is None:
-            first = self._rows[:, None] * outer + np.arange(outer)
-            places = self._places[outer] = first * self.room
+        if outer not in lines:
+            if outer not in self._places:
+                self._places[outer] = (self._rows[:, None] * outer + np.arange(outer)) * self.room
+            lines[outer] = self._places[outer][part] + self.seen[part, None]
         slices = new.reshape(len(new), outer, -1, line)[:, :, self._past if entry.whole else 0]
-        array.reshape(-1, line)[places[part] + self.seen[part, None]] = slices
+        array.reshape(-1, line)[lines[outer]] = slices
 
     def _append(self, entry: StateEntry, part: slice, new: Array, counts: Sequence[int]) -> None:
         array = self._blocks[entry.input].array
