@@ -19,7 +19,7 @@ from loadtests.generation.figures import Figures, Served, figures, quantile
 from loadtests.generation.modes import Batches
 from loadtests.generation.subject import Subject
 from loadtests.generation.trace import Request, poisson
-from service.engine.generator import StepRecord
+from service.engine.runs import StepRecord
 
 ONE, STATIC, CONTINUOUS = "one at a time", "static batches", "continuous"
 MODES = (ONE, STATIC, CONTINUOUS)

@@ -23,7 +23,8 @@ from service.domain import Sampling
 from service.engine.batcher import Batcher
 from service.engine.batching import BatchLimits
 from service.engine.contracts import Prompt
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 
 OnStep = Callable[[StepRecord], None]
 GREEDY = Sampling(temperature=0.0)
