@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from export import gru_step
-from export.errors import RunError
 from export.examples import read_examples
 from export.recipe import Endpoint, Recipe, Source
 from export.signing import signed
+from export.vocabulary import check_tokenizer
 from service.bundle import Encoder, Generate, StateEntry, StepGraph, Tokenizer
 
 ENCODE, STEP = "encode", "step"
@@ -27,7 +27,7 @@ def describe(source: Source) -> Recipe:
     """
     weights = gru_step.weights_of(source.model)
     for name, table in ((QUESTIONS, weights.source), (REPLIES, weights.target)):
-        _check_tokenizer(source, name, len(table))
+        check_tokenizer(source, name, len(table))
     return Recipe(
         _task(weights),
         (_encode(source, weights), _step(source, weights)),
@@ -95,14 +95,3 @@ def _task(weights: gru_step.ChatWeights) -> Generate:
         max_prompt_tokens=MAX_PROMPT_PIECES,
         max_new_tokens=MAX_NEW_PIECES,
     )
-
-
-def _check_tokenizer(source: Source, name: str, size: int) -> None:
-    from tokenizers import Tokenizer as Reader  # noqa: PLC0415
-
-    try:
-        found = Reader.from_file(str(source.assets / name)).get_vocab_size()
-    except Exception as error:  # tokenizers raises bare Exception
-        raise RunError(f"{name} of the run cannot be read: {error}") from error
-    if found != size:
-        raise RunError(f"{name} has {found} entries, the model has {size}")
