@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
-from service.domain import Array
-from service.engine.contracts import Session
+from service.domain import Array, Tensors
+from service.engine.contracts import Held, HoldingSession, Session
 from service.engine.cost import RunCost
 from service.engine.step import StepFeeds
 
@@ -46,6 +47,8 @@ class StepRuns:
         on_step: Callable[[StepRecord], None],
     ) -> None:
         self._session = session
+        holds = isinstance(session, HoldingSession) and session.holds
+        self._held = step.state.holdable if holds else ()
         self._step = step
         self._inline_bound_s = inline_bound_s
         self._on_step = on_step
@@ -109,15 +112,14 @@ class StepRuns:
         counts = None if tokens is None else [len(each) for each in tokens]
         feeds = self._step.step(part) if tokens is None else self._step.read(part, tokens)
         fed = part.stop - part.start if counts is None else sum(counts)
-        names = self._step.outputs
-        outputs: list[Array] = []
+        outputs: dict[str, Array | Held] = {}
         run_s = 0.0
 
         def timed() -> None:
             nonlocal outputs, run_s
             started_s = time.perf_counter()
             try:
-                outputs = self._session.run(feeds, names)
+                outputs = self._outputs(feeds)
             finally:
                 run_s = time.perf_counter() - started_s
 
@@ -133,4 +135,14 @@ class StepRuns:
             if failed:
                 self.account()
         self._cost.observe(fed, run_s)
-        return self._step.take(part, dict(zip(names, outputs, strict=True)), counts)
+        return self._step.take(part, outputs, counts)
+
+    def _outputs(self, feeds: Mapping[str, Array | Held]) -> dict[str, Array | Held]:
+        session, names = self._session, self._step.outputs
+        if not self._held:
+            arrays = session.run(cast("Tensors", feeds), names)
+            return dict(zip(names, arrays, strict=True))
+        assert isinstance(session, HoldingSession), "only such a session is asked to hold"
+        fetched = [name for name in names if name not in self._held]
+        arrays, held = session.run_held(feeds, fetched, self._held)
+        return {**dict(zip(fetched, arrays, strict=True)), **dict(zip(self._held, held, strict=True))}

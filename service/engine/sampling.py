@@ -210,7 +210,8 @@ def log_normalisers(logits: Array, highest: Array | None = None, scratch: Array 
     """
     if highest is None:
         highest = logits.max(axis=1)
-    shifted = np.subtract(logits, highest[:, None], out=scratch)
+    with np.errstate(invalid="ignore", over="ignore"):
+        shifted = np.subtract(logits, highest[:, None], out=scratch)
     total = np.exp(shifted, out=shifted).sum(axis=1)
     result: Array = np.log(total.astype(np.float64)) + highest
     return result
