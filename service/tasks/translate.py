@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service import bundle
-from service.bundle import BundleError, Manifest
-from service.domain import Array, Caller, ModelId, Timing, TranslateAnswer, TranslateRequest, Translation
+from service.bundle import Manifest
+from service.domain import Caller, ModelId, Timing, TranslateAnswer, TranslateRequest, Translation
 from service.engine.contracts import Prompt
 from service.errors import Invalid
+from service.tasks.encoding import Encoding
 from service.tasks.parts import Parts
 from service.tasks.sampling_bounds import check_priority
-from service.tasks.token_feeds import TokenFeeds
 from service.tasks.tokenizer import load_tokenizer
 
 MAX_TEXTS = 1024
@@ -48,21 +48,13 @@ class Translate:
         self._model = ModelId(manifest.name, manifest.version)
         self._task = task
         self._generator = parts.token_generator()
-        self._encoder = parts.runner(task.encode)
-        signature = self._encoder.signature
-        self._feeds = TokenFeeds(signature, task.source)
-        bounds = signature.input(task.source).range
+        encoder = parts.runner(task.encode)
+        self._encode = Encoding(encoder, task.source, task.step.context)
+        bounds = encoder.signature.input(task.source).range
         source_size = int(bounds[1]) if bounds else task.vocabulary_size
         self._source = load_tokenizer(task.source_tokenizer, parts.directory, source_size)
         self._target = load_tokenizer(task.target_tokenizer, parts.directory, task.vocabulary_size)
-        self._longest_source = min(task.max_source_tokens, self._feeds.longest or task.max_source_tokens)
-        given = {tensor.name for tensor in signature.outputs}
-        self._context = tuple(name for name in task.step.context if name in given)
-        fed = {tensor.name for tensor in signature.inputs}
-        self._fed_context = tuple(name for name in task.step.context if name not in given)
-        for name in self._fed_context:
-            if name not in fed:
-                raise BundleError(f"the encoder has no '{name}' for the step's context")
+        self._longest_source = min(task.max_source_tokens, self._encode.longest or task.max_source_tokens)
 
     async def run(self, request: TranslateRequest, deadline_at_s: float, client: str = "") -> TranslateAnswer:
         """Return one translation for each text, in their order.
@@ -154,15 +146,6 @@ class Translate:
             encoded.padding,
         )
         return translation, timing
-
-    async def _encode(self, ids: list[int], deadline_at_s: float) -> tuple[dict[str, Array], Timing]:
-        """Return the context of one text, without a batch axis."""
-        feeds = self._feeds(ids)
-        answer = await self._encoder.run(feeds, self._context, deadline_at_s)
-        # Copied: a view of one row would keep the whole batch alive.
-        context = {name: answer.outputs[name][0].copy() for name in self._context}
-        context.update({name: feeds[name][0] for name in self._fed_context})
-        return context, answer.timing
 
     def _text(self, tokens: Sequence[int]) -> str:
         silent = {self._task.start_id, self._task.end_id, self._task.pad_id}
