@@ -43,6 +43,25 @@ class ModelId:
     version: int
 
 
+HIGHEST_PRIORITY = -100
+LOWEST_PRIORITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose turn it is where callers wait for one another.
+
+    Turns are shared out fairly among different `client`s; of one client's requests those of lower `priority` come
+    first (0 where none is named, -100 to 100).
+    """
+
+    client: str = ""
+    priority: int = 0
+
+
+ANYONE = Caller()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What surrounds a request: who asks over which wire, and until when an answer is of use."""
@@ -50,6 +69,7 @@ class Call:
     request_id: str
     protocol: str
     deadline_at_s: float
+    caller: Caller = ANYONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +122,13 @@ class ClassifyAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 is greedy; `top_k` 0 and `top_p` 1 switch those off.
+    """How the next token is chosen. `temperature` 0 is greedy; `top_k` 0, `top_p` 1 and `min_p` 0 switch those
+    off.
 
     With a `seed`, the same request gives the same text, whatever else is running. Before all else, `logit_bias`
-    (pairs of token id and what is added to its logit) and the two penalties for tokens that were generated
-    before change the logits. With `logprobs`, the log-probability of each token, and so many of the most
+    (pairs of token id and what is added to its logit) and the penalties for tokens that came before change the
+    logits: two that are subtracted for generated ones, and `repetition_penalty` (1 switches it off), a factor for
+    those of the prompt as well. With `logprobs`, the log-probability of each token, and so many of the most
     probable in its place, are told; they are the model's own, before anything here changed them.
     """
 
@@ -118,6 +140,8 @@ class Sampling:
     frequency_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
     logprobs: int | None = None
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

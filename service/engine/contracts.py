@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.bundle import Signature
-from service.domain import Array, FinishReason, Sampling, Tensors, Timing
+from service.domain import ANYONE, Array, Caller, FinishReason, Sampling, Tensors, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,7 @@ class Prompt:
     context: Tensors = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One generated token; `logprob` is natural and of the distribution before truncation.
 
     The last token of a sequence has a finish reason: `stop` for the end token (which is included), or
@@ -100,11 +99,17 @@ class TokenGenerator(Protocol):
     """Continues token sequences, many at a time."""
 
     def stream(
-        self, prompt: Prompt, sampling: Sampling, max_new_tokens: int, deadline_at_s: float
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        max_new_tokens: int,
+        deadline_at_s: float,
+        caller: Caller = ANYONE,
     ) -> AsyncGenerator[Token, None]:
         """Yield tokens as they are made; closing the generator frees its slot before the next step.
 
-        Raises Overloaded, TimedOut, Unavailable when closed, Internal.
+        Whoever reads too slowly is waited for, and given up in the end (TimedOut). Raises Overloaded, TimedOut,
+        TooLarge if it could never fit the cache, Unavailable when closed, Internal.
         """
 
     async def search(
@@ -114,6 +119,7 @@ class TokenGenerator(Protocol):
         length_penalty: float,
         max_new_tokens: int,
         deadline_at_s: float,
+        caller: Caller = ANYONE,
     ) -> Hypothesis:
         """Return the best of a beam search (Wu et al. 2016, section 7, for the length penalty).
 
