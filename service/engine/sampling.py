@@ -12,9 +12,8 @@ import numpy as np
 
 from service.domain import Array, Sampling
 
-WIDE_VOCABULARY = 1024
-"""From here on, sorting everything costs more than finding the few candidates row by row."""
-_FIRST_CANDIDATES = 256
+HEAD = 128
+"""So many of the largest are looked at first: most of what top-k, min-p and top-p leave is less."""
 
 
 class Sampler:
@@ -117,77 +116,73 @@ class _Draw:
     def __init__(self, samplers: Sequence[Sampler], rows: list[int]) -> None:
         self.rows = rows
         self._samplers = [samplers[row] for row in rows]
+        self._order = np.arange(len(rows))
         each = [sampler.sampling for sampler in self._samplers]
-        self._temperature = np.array([one.temperature for one in each])[:, None]
+        self._temperature = np.array([[one.temperature] for one in each], np.float32)
         self._top_k = np.array([one.top_k or np.iinfo(np.int64).max for one in each], np.int64)[:, None]
-        self._top_p = np.array([one.top_p for one in each])[:, None]
-        self._min_p = np.array([one.min_p for one in each])[:, None]
+        self._top_p = np.array([[one.top_p] for one in each])
+        self._min_p = np.array([[one.min_p] for one in each], np.float32)
+        self._limited = np.array([one.top_k > 0 or one.min_p > 0 for one in each], bool)
 
     def from_all(self, logits: Array, best: Array) -> Array:
         """Draw from the whole vocabulary."""
-        return self._pick(self._weights(logits, best)[1])
+        return self._pick(self._weights(logits, best))
 
     def from_head(self, logits: Array, best: Array) -> Array:
-        """Draw from what top-k, min-p and top-p leave."""
-        mine, weights = self._weights(logits, best)
-        if mine.shape[1] >= WIDE_VOCABULARY:
-            return np.array(
-                [
-                    _pick_from_few(row, weights[place], sampler)
-                    for place, (row, sampler) in enumerate(zip(mine, self._samplers, strict=True))
-                ]
-            )
-        # Ties go to the lower id.
-        order = np.argsort(-mine, axis=1, kind="stable")
-        ranked = np.take_along_axis(weights, order, axis=1)
-        ranked[(np.arange(mine.shape[1]) >= self._top_k) | (ranked < self._min_p)] = 0.0
-        cumulative = np.cumsum(ranked, axis=1)
-        ranked[:, 1:][cumulative[:, :-1] >= self._top_p * cumulative[:, -1:]] = 0.0
-        places = self._pick(ranked)
-        return order[np.arange(len(places)), places]
+        """Draw from what top-k, min-p and top-p leave; of tokens that are equal at the edge, all are left."""
+        weights = self._weights(logits, best)
+        edges = self._edges(weights, self._order, min(HEAD, weights.shape[1]))
+        weights[weights < edges[:, None]] = 0.0
+        return self._pick(weights)
 
-    def _weights(self, logits: Array, best: Array) -> tuple[Array, Array]:
-        """Return the rows' logits in float64, and weights of which the largest of a row is 1."""
-        mine = logits[self.rows].astype(np.float64)
-        highest = mine[np.arange(len(mine)), best[self.rows]][:, None]
-        return mine, np.exp((mine - highest) / self._temperature)
+    def _edges(self, weights: Array, rows: Array, count: int) -> Array:
+        """Return the least weight of each row that is left, looking at the `count` largest first."""
+        vocabulary = weights.shape[1]
+        part = weights if count == vocabulary else np.partition(weights, vocabulary - count, axis=1)
+        ranked = np.sort(part[:, vocabulary - count :], axis=1)[:, ::-1]
+        top_k = self._top_k[rows]
+        dropped = (np.arange(count) >= top_k) | (ranked < self._min_p[rows])
+        cumulative = np.cumsum(np.where(dropped, np.float32(0.0), ranked), axis=1, dtype=np.float64)
+        # The last of those looked at is not the last there is, unless top-k or min-p says so.
+        total = np.where(dropped[:, -1], cumulative[:, -1], weights.sum(axis=1, dtype=np.float64))
+        wanted = (self._top_p[rows, 0] * total)[:, None]
+        last = (cumulative[:, :-1] < wanted).sum(axis=1)
+        last = np.minimum(last, np.maximum(1, (~dropped).sum(axis=1)) - 1)
+        edges: Array = ranked[np.arange(len(ranked)), last]
+        short = ~dropped[:, -1] & (self._limited[rows] | (cumulative[:, -1] < wanted[:, 0]))
+        if count < vocabulary and short.any():
+            edges[short] = self._edges(weights[short], rows[short], vocabulary)
+        return edges
+
+    def _weights(self, logits: Array, best: Array) -> Array:
+        """Return each row's probabilities in multiples of the largest one's."""
+        mine = logits[self.rows].astype(np.float32, copy=False)
+        mine -= mine[self._order, best[self.rows]][:, None]
+        mine /= self._temperature
+        return np.exp(mine, out=mine)
 
     def _pick(self, weights: Array) -> Array:
-        cumulative = np.cumsum(weights, axis=1)
-        drawn = np.array([sampler.draw() for sampler in self._samplers]) * cumulative[:, -1]
-        # Rounding must not reach the total: behind it only tokens of no weight are left.
-        drawn = np.minimum(drawn, np.nextafter(cumulative[:, -1], 0.0))
-        picked: Array = (cumulative <= drawn[:, None]).sum(axis=1)
+        """Draw one token a row: first the stretch of the vocabulary that it is in, then the token."""
+        vocabulary = weights.shape[1]
+        length = math.isqrt(vocabulary)
+        starts = np.arange(0, vocabulary, length)
+        stretches = np.cumsum(np.add.reduceat(weights, starts, axis=1, dtype=np.float64), axis=1)
+        drawn = [sampler.draw() for sampler in self._samplers] * stretches[:, -1]
+        stretch = _first_beyond(stretches, drawn)
+        before = np.where(stretch > 0, stretches[self._order, stretch - 1], 0.0)
+        places = starts[stretch][:, None] + np.arange(length)
+        inside = np.minimum(places, vocabulary - 1)
+        mine = np.where(places < vocabulary, weights[self._order[:, None], inside], 0.0)
+        picked: Array = starts[stretch] + _first_beyond(np.cumsum(mine, axis=1), drawn - before)
         return picked
 
 
-def _pick_from_few(logits: Array, weights: Array, sampler: Sampler) -> int:
-    """Draw for one row of a wide vocabulary, sorting no more of it than can be chosen."""
-    sampling = sampler.sampling
-    if sampling.top_k:
-        order = _largest(logits, sampling.top_k)
-        order = order[weights[order] >= sampling.min_p]
-        total = weights[order].sum()
-    else:
-        candidates = np.flatnonzero(weights >= sampling.min_p) if sampling.min_p else None
-        total = weights.sum() if candidates is None else weights[candidates].sum()
-        order = _head(logits, weights, candidates, sampling.top_p * total)
-    cumulative = np.cumsum(weights[order])
-    kept = min(int(np.searchsorted(cumulative, sampling.top_p * total, side="left")) + 1, len(order))
-    drawn = min(sampler.draw() * cumulative[kept - 1], math.nextafter(cumulative[kept - 1], 0.0))
-    return int(order[np.searchsorted(cumulative[:kept], drawn, side="right")])
-
-
-def _head(logits: Array, weights: Array, candidates: Array | None, wanted: float) -> Array:
-    """Return the ids of the largest, largest first, at least as many as weigh `wanted`, or all candidates."""
-    if candidates is not None:
-        return candidates[np.argsort(-logits[candidates], kind="stable")]
-    count = _FIRST_CANDIDATES
-    while True:
-        order = _largest(logits, count)
-        if count >= len(logits) or weights[order].sum() >= wanted:
-            return order
-        count *= 8
+def _first_beyond(cumulative: Array, drawn: Array) -> Array:
+    """Return the first place of each row whose cumulative weight is beyond what was drawn."""
+    # Rounding must not reach the total: behind it only places of no weight are left.
+    capped = np.minimum(drawn, np.nextafter(cumulative[:, -1], 0.0))
+    first: Array = (cumulative > capped[:, None]).argmax(axis=1)
+    return first
 
 
 def _largest(logits: Array, count: int) -> Array:
