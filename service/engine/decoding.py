@@ -5,7 +5,7 @@ Pure: logits in, the next tokens and the parents of each row out. Knows nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ from service.engine.sampling import (
 )
 
 NOT_NUMBERS = "the model gave logits that are not numbers"
+EndId = int | Collection[int] | None
+"""The token that ends a sequence, several of which any does, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ class SampledSequence:
     width = 1
 
     def __init__(
-        self, sampling: Sampling, max_new_tokens: int, end_id: int | None, prompt: Sequence[int] = ()
+        self, sampling: Sampling, max_new_tokens: int, end_id: EndId, prompt: Sequence[int] = ()
     ) -> None:
         self.sampler = Sampler(sampling, prompt)
         self.top = sampling.logprobs or 0
         self.made: list[int] = []
         self._left = max_new_tokens
-        self._end_id = end_id
+        self._ends = _ends(end_id)
 
     @property
     def length(self) -> int:
@@ -63,7 +65,7 @@ class SampledSequence:
         self.made.append(token)
         self._left -= 1
         reason: FinishReason | None = None
-        if token == self._end_id:
+        if token in self._ends:
             reason = "stop"
         elif self._left == 0:
             reason = "length"
@@ -96,6 +98,12 @@ class SampledRows:
         return tokens, logprobs, tops
 
 
+def _ends(end_id: EndId) -> frozenset[int]:
+    if end_id is None:
+        return frozenset()
+    return frozenset((end_id,) if isinstance(end_id, int) else end_id)
+
+
 def finite_rows(logits: Array) -> Array:
     """Return which rows of `logits` [rows, vocabulary] a token can be chosen from."""
     finite: Array = np.isfinite(logits.max(axis=1))
@@ -109,11 +117,11 @@ class BeamSearch:
     log-probability divided by the length penalty of Wu et al. 2016, the end token counted.
     """
 
-    def __init__(self, beams: int, alpha: float, max_new_tokens: int, end_id: int | None) -> None:
+    def __init__(self, beams: int, alpha: float, max_new_tokens: int, end_id: EndId) -> None:
         self.width = beams
         self._alpha = alpha
         self._left = max_new_tokens
-        self._end_id = end_id
+        self._ends = _ends(end_id)
         self._made = 0
         self._tokens: list[tuple[int, ...]] = [()] * beams
         # All rows start alike: only the first may be extended, or they would stay alike.
@@ -161,7 +169,7 @@ class BeamSearch:
         # Twice as many candidates as beams: even if each beam's end token is among them, enough are left.
         for rank, (candidate, logprob) in enumerate(_largest(extended.ravel(), 2 * self.width)):
             parent, token = divmod(candidate, vocabulary)
-            if token == self._end_id:
+            if token in self._ends:
                 if rank < self.width:
                     self._finished.append(self._hypothesis(self._tokens[parent], logprob, "stop"))
             elif len(tokens) < self.width:

@@ -27,7 +27,7 @@ from service.domain import ANYONE, Array, Caller, Sampling
 from service.engine.cohort import Cohort
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
 from service.engine.cost import RunCost
-from service.engine.decoding import BeamSearch, SampledSequence
+from service.engine.decoding import BeamSearch, EndId, SampledSequence
 from service.engine.roster import Reading, Roster, Round, Stepping
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence, Told
@@ -80,7 +80,7 @@ class Generator:
         signature: Signature,
         limits: GenerationLimits,
         *,
-        end_id: int | None,
+        end_id: EndId,
         on_step: Callable[[StepRecord], None] = lambda _: None,
     ) -> None:
         self._session = session
