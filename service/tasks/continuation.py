@@ -31,13 +31,10 @@ class Continuation:
     brings it: those of a stop string and the end token do not.
     """
 
-    def __init__(
-        self, tokenizer: Tokenizer, stops: Sequence[str], end_id: int | None, lead: str, *, logprobs: bool
-    ) -> None:
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str], lead: str, *, logprobs: bool) -> None:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer)
         self._matcher = StopMatcher(stops)
-        self._end_id = end_id
         self._lead = lead
         self._read = self._told = len(lead)
         self._waiting: list[TokenLogprob] | None = [] if logprobs else None
@@ -46,9 +43,10 @@ class Continuation:
     def take(self, token: Token) -> Piece:
         """Return what is certain after one more token."""
         self.logprob += token.logprob
-        if self._waiting is not None and token.id != self._end_id:
+        ended = token.finish_reason == "stop"
+        if self._waiting is not None and not ended:
             self._waiting.append(self._logprob(token))
-        new = "" if token.id == self._end_id else self._detokenizer.push(token.id)
+        new = "" if ended else self._detokenizer.push(token.id)
         if token.finish_reason is not None:
             new += self._detokenizer.flush()
         self._read += len(new)

@@ -36,7 +36,8 @@ class Generate:
         self._task = task
         self._generator = parts.token_generator()
         self._tokenizer = load_tokenizer(task.tokenizer, parts.directory, task.vocabulary_size)
-        for name, token in (("start_id", task.start_id), ("end_id", task.end_id)):
+        ends = [("end_id", token) for token in task.end_ids]
+        for name, token in (("start_id", task.start_id), *ends):
             if token is not None and not 0 <= token < task.vocabulary_size:
                 raise BundleError(f"{name} {token} is outside the vocabulary of {task.vocabulary_size}")
 
@@ -61,7 +62,7 @@ class Generate:
 
         A chunk ends with a whole character, and never with what may be the beginning of a stop string.
         Ends at the model's end token or a stop string (`stop`), or after `max_tokens` (`length`); more than
-        the model's `max_new_tokens` means those. `completion_tokens` counts every token that was made, the
+        the model's `max_new_tokens`, or than fit its `max_total_tokens`, means those. `completion_tokens` counts every token that was made, the
         end token and those of the stop string included; `timing.run_s` is the time since the first step.
 
         Closing the stream frees its slot. Raises Invalid (fields `prompt`, `max_tokens`, `temperature`,
@@ -73,7 +74,7 @@ class Generate:
         if request.max_tokens < 1:
             raise Invalid(f"expected 1 or more, got {request.max_tokens}", field="max_tokens")
         prompt = self._prompt(request.prompt)
-        limit = min(request.max_tokens, self._task.max_new_tokens)
+        limit = self._limit(request, len(prompt))
         continuation = self._continuation(request)
         started_at_s = time.monotonic()
         made = told = 0
@@ -102,13 +103,18 @@ class Generate:
             continuation.logprob,
         )
 
+    def _limit(self, request: GenerateRequest, prompt_tokens: int) -> int:
+        limit = min(request.max_tokens, self._task.max_new_tokens)
+        total = self._task.max_total_tokens
+        return limit if total is None else max(1, min(limit, total - prompt_tokens))
+
     def _continuation(self, request: GenerateRequest) -> Continuation:
         prompt = request.prompt
         lead = ""
         if request.echo:
             lead = prompt if isinstance(prompt, str) else self._tokenizer.decode(prompt)
         told = request.sampling.logprobs is not None
-        return Continuation(self._tokenizer, request.stop, self._task.end_id, lead, logprobs=told)
+        return Continuation(self._tokenizer, request.stop, lead, logprobs=told)
 
     def _prompt(self, prompt: str | tuple[int, ...]) -> tuple[int, ...]:
         ids = self._encoded(prompt) if isinstance(prompt, str) else self._known(prompt)

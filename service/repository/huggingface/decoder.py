@@ -97,7 +97,9 @@ class _Description:
             kind, axis = _KNOWN[name]
         except KeyError:
             known = ", ".join([*_KNOWN, f"{PAST}N.key"])
-            raise LoadError(f"nothing fills the input '{name}' of '{self._file}'; known are {known}") from None
+            raise LoadError(
+                f"nothing fills the input '{name}' of '{self._file}'; known are {known}"
+            ) from None
         if name == ENCODED:
             return self._tensor(name, graph, (BATCH, SOURCE, self._last(name, graph)), kind)
         made = self._tensor(name, graph, (BATCH, self._time(graph) if axis == _TIME else axis), kind)
@@ -121,7 +123,9 @@ class _Description:
         """Return a cache [batch, heads, tokens, head size]; sizes that the graph leaves open are those of the model."""
         crossed = ".encoder." in name
         axis = SOURCE if crossed else _OLD
-        return self._tensor(name, graph, self._cache_shape(name, graph, axis), "context" if crossed else "state")
+        return self._tensor(
+            name, graph, self._cache_shape(name, graph, axis), "context" if crossed else "state"
+        )
 
     def _cache_shape(self, name: str, graph: GraphTensor, axis: str) -> tuple[int | str, ...]:
         if len(graph.shape) != 4 or isinstance(graph.shape[_SEQUENCE_AXIS], int):

@@ -22,6 +22,7 @@ NEXT = "decoder_with_past_model.onnx"
 FOLDERS = ("", "onnx/")
 GRAPHS = frozenset(folder + graph for folder in FOLDERS for graph in (DEFAULT_GRAPH, MERGED, FIRST, NEXT))
 """A directory that holds one of these is a version without a manifest."""
+ENCODERS = frozenset(folder + ENCODER for folder in FOLDERS)
 
 
 @dataclass(frozen=True, slots=True)
