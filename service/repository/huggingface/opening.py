@@ -62,6 +62,10 @@ class _Opening:
     def _generate(self, file: str, session: Session) -> Opened:
         told = configuration.read(self._directory)
         made = decoder.describe(file, session, told)
+        if made.step.context:
+            raise LoadError(
+                f"nothing gives the context '{made.step.context[0]}' of '{file}': '{layout.ENCODER}' is missing"
+            )
         task = manifests.generate(made, told)
         return self._manifest(task, {decoder.STEP: made.signature}, [TOKENIZER]), {decoder.STEP: session}
 
