@@ -5,8 +5,9 @@ Knows `config.json`, `generation_config.json` and `tokenizer_config.json`. Knows
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +20,16 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 FALLBACK_TOKENS = 512
 """How long a sequence may be where no file says: relative positions have no end of their own."""
 _LARGEST_BYTES = 4 * 1024 * 1024
+_NOT_APPLIED: Mapping[str, tuple[Any, ...]] = {
+    "forced_bos_token_id": (None,),
+    "begin_suppress_tokens": (None, []),
+    "no_repeat_ngram_size": (None, 0),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "repetition_penalty": (None, 1),
+}
+"""Settings that change a greedy answer in transformers and are not heeded here, with values that change nothing."""
 
 Id = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)]
@@ -58,6 +69,13 @@ class Generation(Ids):
     max_length: Size | None = None
     bad_words_ids: list[list[Id]] | None = None
     suppress_tokens: list[Id] | None = None
+    forced_bos_token_id: Any = None
+    begin_suppress_tokens: Any = None
+    no_repeat_ngram_size: Any = None
+    encoder_no_repeat_ngram_size: Any = None
+    min_length: Any = None
+    min_new_tokens: Any = None
+    repetition_penalty: Any = None
 
 
 class TokenizerSettings(_File):
@@ -110,6 +128,15 @@ class Configuration(BaseModel):
         words = self.generation.bad_words_ids or []
         never = [word[0] for word in words if len(word) == 1] + (self.generation.suppress_tokens or [])
         return tuple(sorted(set(never) - set(self.end_ids)))
+
+    @property
+    def not_applied(self) -> tuple[str, ...]:
+        """Settings that would change a greedy answer in transformers, and are not heeded here."""
+        settings = self.generation
+        found = [name for name, neutral in _NOT_APPLIED.items() if getattr(settings, name) not in neutral]
+        if any(len(word) > 1 for word in settings.bad_words_ids or []):
+            found.append("bad_words_ids of several tokens")
+        return tuple(found)
 
     @property
     def heads(self) -> int | None:

@@ -16,7 +16,13 @@ from service.observability import logs
 from service.repository import bare, inspection
 from service.repository.errors import LoadError
 from service.repository.huggingface import configuration, decoder, layout, manifests, pair
-from service.repository.huggingface.configuration import CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG
+from service.repository.huggingface.configuration import (
+    CONFIG,
+    GENERATION,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    Configuration,
+)
 from service.repository.huggingface.layout import Layout
 
 Opened = tuple[Manifest, dict[str, Session]]
@@ -46,12 +52,7 @@ class _Opening:
             return self._predict(found.step, session)
         missing = [name for name in (TOKENIZER, CONFIG) if not (self._directory / name).is_file()]
         if missing:
-            logs.get("service.repository").warning(
-                "decoder_served_as_predict",
-                model=self._model.name,
-                version=self._model.version,
-                missing=missing,
-            )
+            self._warn("decoder_served_as_predict", missing=missing)
             return self._predict(found.step, session)
         return self._generate(found.step, pair.with_cache(session, use=True))
 
@@ -60,7 +61,7 @@ class _Opening:
         return self._manifest(Predict(), {bare.SIGNATURE: signature}, []), {bare.SIGNATURE: session}
 
     def _generate(self, file: str, session: Session) -> Opened:
-        told = configuration.read(self._directory)
+        told = self._configuration()
         made = decoder.describe(file, session, told)
         if made.step.context:
             raise LoadError(
@@ -75,7 +76,7 @@ class _Opening:
                 f"'{TOKENIZER}' is missing: an encoder with a decoder is asked with texts (the exporter writes one"
                 " for every fast tokenizer)"
             )
-        told = configuration.read(self._directory)
+        told = self._configuration()
         opened = {name: self._open(name) for name in {found.step, encoder_file, first_file}}
         step = pair.with_cache(opened[found.step], use=True)
         made = decoder.describe(found.step, step, told)
@@ -86,6 +87,17 @@ class _Opening:
         signatures = {manifests.ENCODE: encoder.signature, decoder.STEP: made.signature}
         sessions = {manifests.ENCODE: encoder.session, decoder.STEP: step}
         return self._manifest(task, signatures, [TOKENIZER, first_file]), sessions
+
+    def _configuration(self) -> Configuration:
+        told = configuration.read(self._directory)
+        if told.not_applied:
+            self._warn("generation_settings_not_applied", settings=list(told.not_applied))
+        return told
+
+    def _warn(self, event: str, **more: list[str]) -> None:
+        logs.get("service.repository").warning(
+            event, model=self._model.name, version=self._model.version, **more
+        )
 
     def _open(self, name: str) -> Session:
         self._inside(name)

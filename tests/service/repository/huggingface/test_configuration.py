@@ -58,6 +58,17 @@ def test_words_of_one_token_are_suppressed_and_the_end_token_never(tmp_path: Pat
     assert told(tmp_path, generation_config=settings).suppressed_ids == (4, 9)
 
 
+def test_settings_that_change_greedy_answers_and_are_not_heeded_are_known(tmp_path: Path) -> None:
+    neutral = {"no_repeat_ngram_size": 0, "repetition_penalty": 1.0, "min_length": 0, "num_beams": 4}
+    assert told(tmp_path, generation_config=neutral).not_applied == ()
+    changing = {"forced_bos_token_id": 0, "no_repeat_ngram_size": 3, "bad_words_ids": [[1], [2, 3]]}
+    assert told(tmp_path, generation_config=changing).not_applied == (
+        "forced_bos_token_id",
+        "no_repeat_ngram_size",
+        "bad_words_ids of several tokens",
+    )
+
+
 @pytest.mark.parametrize(
     ("config", "heads", "size"),
     [

@@ -85,6 +85,16 @@ def test_a_decoder_without_a_tokenizer_or_configuration_is_served_as_predict_and
     assert [(line["event"], line["missing"]) for line in lines] == [("decoder_served_as_predict", [missing])]
 
 
+def test_settings_that_are_not_heeded_are_told_to_the_log(tmp_path: Path) -> None:
+    directory = huggingface.publish("marian", tmp_path)
+    edit(directory / "generation_config.json", forced_bos_token_id=2, min_length=0)
+    with capture_logs() as lines:
+        assert isinstance(opened(directory).task, Translate)
+    assert [(line["event"], line["settings"]) for line in lines] == [
+        ("generation_settings_not_applied", ["forced_bos_token_id"])
+    ]
+
+
 def test_a_graph_that_continues_nothing_is_served_as_predict_without_a_word(
     tmp_path: Path,
 ) -> None:
