@@ -51,8 +51,8 @@ LOWEST_PRIORITY = 100
 class Caller:
     """Whose turn it is where callers wait for one another.
 
-    Turns are shared out fairly among different `client`s; of one client's requests those of lower `priority` come
-    first (0 where none is named, -100 to 100).
+    Turns are shared out fairly among different `client`s. Requests of lower `priority` come first (0 where none is
+    named, -100 to 100); waiting makes up for it.
     """
 
     client: str = ""
@@ -64,12 +64,15 @@ ANYONE = Caller()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What surrounds a request: who asks over which wire, and until when an answer is of use."""
+    """What surrounds a request: who asks over which wire, and until when an answer is of use.
+
+    Requests with one `client` share the turns that are shared out fairly among clients.
+    """
 
     request_id: str
     protocol: str
     deadline_at_s: float
-    caller: Caller = ANYONE
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ class Sampling:
 class GenerateRequest:
     """A prompt, text or token ids, to continue by at most `max_tokens` tokens, or until one of `stop` appears.
 
-    With `echo`, the answer begins with the prompt's text.
+    With `echo`, the answer begins with the prompt's text. `priority` is that of `Caller`.
     """
 
     prompt: str | tuple[int, ...]
@@ -156,6 +159,7 @@ class GenerateRequest:
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     echo: bool = False
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +211,15 @@ class GenerateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TranslateRequest:
-    """Texts to translate, each by itself; `beams` 1 is greedy. `length_penalty` as in Wu et al. 2016."""
+    """Texts to translate, each by itself; `beams` 1 is greedy. `length_penalty` as in Wu et al. 2016, `priority`
+    as in `Caller`.
+    """
 
     texts: tuple[str, ...]
     beams: int = 1
     length_penalty: float = 0.6
     max_tokens: int | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

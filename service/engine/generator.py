@@ -28,7 +28,7 @@ from service.engine.cohort import Cohort
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
 from service.engine.cost import RunCost
 from service.engine.decoding import BeamSearch, EndId, SampledSequence
-from service.engine.roster import Reading, Roster, Round, Stepping
+from service.engine.roster import Reading, ReadingLimits, Roster, Round, Stepping
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence, Told
 from service.engine.step import StepFeeds
@@ -73,7 +73,7 @@ class StepRecord:
 class Generator:
     """A `contracts.TokenGenerator` over one session. Made and used on one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # two of them only listen
         self,
         session: Session,
         graph: StepGraph,
@@ -82,6 +82,7 @@ class Generator:
         *,
         end_id: EndId,
         on_step: Callable[[StepRecord], None] = lambda _: None,
+        on_yield: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
         self._limits = limits
@@ -90,7 +91,8 @@ class Generator:
         self._step = StepFeeds(graph, signature, limits.slots)
         state = self._step.state
         self._space = Space(limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes)
-        self._roster = Roster(self._step, self._space, limits.chunk, limits.read_tokens, limits.stall_s)
+        reading = ReadingLimits(limits.chunk, limits.read_tokens)
+        self._roster = Roster(self._step, self._space, reading, limits.stall_s, on_yield)
         self._round = Round()
         self._cohorts: dict[int, Cohort] = {}
         self._longest = 0
@@ -129,9 +131,9 @@ class Generator:
         return self._roster.cache_bytes
 
     @property
-    def preemptions(self) -> int:
-        """How often a sequence had to yield its rows."""
-        return self._roster.preemptions
+    def cache_bytes_limit(self) -> int | None:
+        """How much of it they may take; None if only rows are bounded."""
+        return self._limits.cache_bytes
 
     async def stream(
         self,

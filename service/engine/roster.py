@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.engine import scheduling
@@ -16,6 +17,14 @@ from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence
 from service.engine.step import StepFeeds
 from service.errors import ServiceError, TimedOut
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """How many tokens a row reads in a run, and how many all that read in it."""
+
+    chunk: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,19 @@ class Round:
 class Roster:
     """Who waits, who runs and who had to yield. `changed` says that the round must be laid out anew."""
 
-    def __init__(self, step: StepFeeds, space: Space, chunk: int, most: int, stall_s: float) -> None:
+    def __init__(
+        self,
+        step: StepFeeds,
+        space: Space,
+        reading: ReadingLimits,
+        stall_s: float,
+        on_yield: Callable[[], None],
+    ) -> None:
         self._step = step
         self._space = space
-        self._chunk = chunk if step.ragged else 1
-        self._most = most
+        self._chunk = reading.chunk if step.ragged else 1
+        self._most = reading.most
+        self._on_yield = on_yield
         self._stall_s = stall_s
         self._waiting: WaitingRoom[Sequence] = WaitingRoom()
         self._yielded: list[Sequence] = []
@@ -62,7 +79,6 @@ class Roster:
         self._new_slots = itertools.count(space.slots)
         self.next_check_at_s = math.inf
         self.changed = False
-        self.preemptions = 0
 
     @property
     def running(self) -> int:
@@ -248,7 +264,7 @@ class Roster:
         yielding = self._running[count:]
         self._running = self._running[:count]
         for sequence in yielding:
-            self.preemptions += 1
+            self._on_yield()
             sequence.slots = []
             bisect.insort(self._yielded, sequence, key=lambda each: each.precedence)
             self._hand_over(sequence)

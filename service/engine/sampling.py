@@ -167,7 +167,7 @@ class _Draw:
         length = math.isqrt(vocabulary)
         starts = np.arange(0, vocabulary, length)
         stretches = np.cumsum(np.add.reduceat(weights, starts, axis=1, dtype=np.float64), axis=1)
-        drawn = [sampler.draw() for sampler in self._samplers] * stretches[:, -1]
+        drawn = np.array([sampler.draw() for sampler in self._samplers]) * stretches[:, -1]
         stretch = _first_beyond(stretches, drawn)
         before = np.where(stretch > 0, stretches[self._order, stretch - 1], 0.0)
         places = starts[stretch][:, None] + np.arange(length)

@@ -141,7 +141,7 @@ class BundleLoader:
         recorder = self._metrics.graph(model, name)
 
         def record(step: StepRecord) -> None:
-            recorder.ran(step.rows, step.run_s, 0.0, "step", failed=step.failed)
+            recorder.stepped(step.rows, step.run_s, step.loop_s, failed=step.failed)
 
         return Generator(
             sessions[name],
@@ -151,21 +151,19 @@ class BundleLoader:
                 slots=self._engine.slots,
                 max_waiting=self._engine.max_queued,
                 inline_bound_s=self._engine.inline_bound_s,
+                cache_bytes=self._engine.cache_bytes,
+                stall_s=self._engine.stall_s,
             ),
             end_id=task.end_ids,
             on_step=record,
+            on_yield=self._metrics.version(model).preempted,
         )
 
     def _watch(self, model: ModelId, runners: Mapping[str, Batcher], generator: Generator | None) -> None:
         for name, batcher in runners.items():
             self._metrics.watch_queue(model, name, partial(getattr, batcher, "queued"))
         if generator is not None:
-            self._metrics.watch_slots(
-                model,
-                generator.slots,
-                in_use=partial(getattr, generator, "slots_in_use"),
-                waiting=partial(getattr, generator, "waiting"),
-            )
+            self._metrics.watch_generator(model, generator)
 
 
 def _read(model: ModelId, directory: Path) -> Manifest:

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from service import bundle
 from service.bundle import BundleError, Manifest
 from service.domain import (
+    Caller,
     GenerateAnswer,
     GenerateRequest,
     ModelId,
@@ -22,7 +23,7 @@ from service.engine.contracts import Prompt
 from service.errors import Invalid
 from service.tasks.continuation import Continuation
 from service.tasks.parts import Parts
-from service.tasks.sampling_bounds import check_stops, checked_sampling
+from service.tasks.sampling_bounds import check_priority, check_stops, checked_sampling
 from service.tasks.tokenizer import load_tokenizer
 
 
@@ -41,10 +42,10 @@ class Generate:
             if token is not None and not 0 <= token < task.vocabulary_size:
                 raise BundleError(f"{name} {token} is outside the vocabulary of {task.vocabulary_size}")
 
-    async def run(self, request: GenerateRequest, deadline_at_s: float) -> GenerateAnswer:
+    async def run(self, request: GenerateRequest, deadline_at_s: float, client: str = "") -> GenerateAnswer:
         """Return the whole continuation; raises as `stream`."""
         texts: list[str] = []
-        async with aclosing(self.stream(request, deadline_at_s)) as chunks:
+        async with aclosing(self.stream(request, deadline_at_s, client)) as chunks:
             async for chunk in chunks:
                 texts.append(chunk.text)
         assert chunk.finish_reason is not None, "the last chunk says why it is the last"
@@ -57,7 +58,9 @@ class Generate:
             chunk.timing,
         )
 
-    async def stream(self, request: GenerateRequest, deadline_at_s: float) -> AsyncGenerator[TextChunk, None]:
+    async def stream(
+        self, request: GenerateRequest, deadline_at_s: float, client: str = ""
+    ) -> AsyncGenerator[TextChunk, None]:
         """Yield the continuation as it is made, one chunk at least; the last has reason, counts and timing.
 
         A chunk ends with a whole character, and never with what may be the beginning of a stop string.
@@ -66,11 +69,12 @@ class Generate:
         end token and those of the stop string included; `timing.run_s` is the time since the first step.
 
         Closing the stream frees its slot. Raises Invalid (fields `prompt`, `max_tokens`, `temperature`,
-        `top_k`, `top_p`, `seed`, `presence_penalty`, `frequency_penalty`, `logit_bias`, `logprobs`, `stop`,
-        `stop[2]`) before the first chunk, and whatever `contracts.TokenGenerator.stream` raises.
+        `top_k`, `top_p`, `min_p`, `seed`, `presence_penalty`, `frequency_penalty`, `repetition_penalty`,
+        `logit_bias`, `logprobs`, `priority`, `stop`, `stop[2]`) before the first chunk, and whatever `contracts.TokenGenerator.stream` raises.
         """
         sampling = checked_sampling(request.sampling, self._task.vocabulary_size)
         check_stops(request.stop)
+        check_priority(request.priority)
         if request.max_tokens < 1:
             raise Invalid(f"expected 1 or more, got {request.max_tokens}", field="max_tokens")
         prompt = self._prompt(request.prompt)
@@ -79,7 +83,9 @@ class Generate:
         started_at_s = time.monotonic()
         made = told = 0
         queue_s = 0.0
-        async with aclosing(self._generator.stream(Prompt(prompt), sampling, limit, deadline_at_s)) as tokens:
+        caller = Caller(client, request.priority)
+        stream = self._generator.stream(Prompt(prompt), sampling, limit, deadline_at_s, caller)
+        async with aclosing(stream) as tokens:
             async for token in tokens:
                 made += 1
                 queue_s = token.queue_s

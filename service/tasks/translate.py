@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from service import bundle
 from service.bundle import BundleError, Manifest
-from service.domain import Array, ModelId, Timing, TranslateAnswer, TranslateRequest, Translation
+from service.domain import Array, Caller, ModelId, Timing, TranslateAnswer, TranslateRequest, Translation
 from service.engine.contracts import Prompt
 from service.errors import Invalid
 from service.tasks.parts import Parts
+from service.tasks.sampling_bounds import check_priority
 from service.tasks.token_feeds import TokenFeeds
 from service.tasks.tokenizer import load_tokenizer
 
@@ -35,6 +36,7 @@ class _Search:
     length_penalty: float
     max_tokens: int
     deadline_at_s: float
+    caller: Caller
 
 
 class Translate:
@@ -62,7 +64,7 @@ class Translate:
             if name not in fed:
                 raise BundleError(f"the encoder has no '{name}' for the step's context")
 
-    async def run(self, request: TranslateRequest, deadline_at_s: float) -> TranslateAnswer:
+    async def run(self, request: TranslateRequest, deadline_at_s: float, client: str = "") -> TranslateAnswer:
         """Return one translation for each text, in their order.
 
         Texts are under way side by side; if one fails, the others are given up and the whole request fails.
@@ -70,10 +72,10 @@ class Translate:
         count the end token. `timing` has the longest wait and the time from then to the last answer, the
         rows of the largest batch and the padding of the worst.
 
-        Raises Invalid (fields `texts`, `texts[2]`, `beams`, `length_penalty`, `max_tokens`), and whatever
+        Raises Invalid (fields `texts`, `texts[2]`, `beams`, `length_penalty`, `max_tokens`, `priority`), and whatever
         `contracts.Runner.run` and `contracts.TokenGenerator.search` raise.
         """
-        search = self._check(request, deadline_at_s)
+        search = self._check(request, deadline_at_s, client)
         sources = await self._tokenise(request.texts)
         started_at_s = time.monotonic()
         places = asyncio.Semaphore(AT_ONCE)
@@ -89,7 +91,7 @@ class Translate:
             self._model, tuple(translation for translation, _ in done), _together(timings, elapsed_s)
         )
 
-    def _check(self, request: TranslateRequest, deadline_at_s: float) -> _Search:
+    def _check(self, request: TranslateRequest, deadline_at_s: float, client: str) -> _Search:
         if not 1 <= len(request.texts) <= MAX_TEXTS:
             raise Invalid(f"expected 1 to {MAX_TEXTS} texts, got {len(request.texts)}", field="texts")
         if not 1 <= request.beams <= MAX_BEAMS:
@@ -103,7 +105,9 @@ class Translate:
         limit = self._task.max_new_tokens
         if request.max_tokens is not None and request.max_tokens < 1:
             raise Invalid(f"expected 1 or more, got {request.max_tokens}", field="max_tokens")
-        return _Search(request.beams, penalty, min(request.max_tokens or limit, limit), deadline_at_s)
+        check_priority(request.priority)
+        most = min(request.max_tokens or limit, limit)
+        return _Search(request.beams, penalty, most, deadline_at_s, Caller(client, request.priority))
 
     async def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         if sum(map(len, texts)) > INLINE_CHARACTERS:
@@ -138,6 +142,7 @@ class Translate:
                 search.length_penalty,
                 search.max_tokens,
                 search.deadline_at_s,
+                search.caller,
             )
         text = self._text(best.tokens)
         count = len(best.tokens) + (best.finish_reason == "stop")

@@ -81,7 +81,7 @@ class _App:
     async def _arrived(
         self, scope: Scope, receive: Receive, headers: http.Headers, request_id: str
     ) -> _Arrived:
-        call = http.call(headers, self._limits, request_id, time.monotonic())
+        call = http.call(headers, self._limits, request_id, time.monotonic(), scope.get("client"))
         route = routes.find(scope["path"])
         if route is None:
             raise NotFound("no such route", field="path")
