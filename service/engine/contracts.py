@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from service.bundle import Signature
 from service.domain import ANYONE, Array, Caller, FinishReason, Sampling, Tensors, Timing
@@ -34,6 +34,27 @@ class Session(Protocol):
 
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         """Run once and return `outputs` in their order; raises whatever the runtime raises."""
+
+
+class Held(Protocol):
+    """A tensor that stays where the graph runs."""
+
+    def numpy(self) -> Array:
+        """Return a copy in the host's memory."""
+
+
+@runtime_checkable
+class HoldingSession(Session, Protocol):
+    """A session whose graph runs where the host's memory is far away: tensors may stay there between runs."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is worth while."""
+
+    def run_held(
+        self, feeds: Mapping[str, Array | Held], outputs: Sequence[str], held: Sequence[str]
+    ) -> tuple[list[Array], list[Held]]:
+        """Run once and return `outputs` as arrays, and the outputs `held` where they are; raises as `run`."""
 
 
 @dataclass(frozen=True, slots=True)

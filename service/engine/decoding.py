@@ -79,6 +79,7 @@ class SampledRows:
         self._decoders = decoders
         self._rows = np.arange(len(decoders))
         self._group = SamplerGroup([decoder.sampler for decoder in decoders])
+        self._scratch: Array | None = None
         self._wanted = [(row, decoder.top) for row, decoder in enumerate(decoders) if decoder.top]
 
     def choose(self, logits: Array) -> tuple[Array, list[float], dict[int, tuple[tuple[int, float], ...]]]:
@@ -89,7 +90,9 @@ class SampledRows:
         highest = logits[self._rows, best]
         if not np.isfinite(highest).all():
             raise ArithmeticError(NOT_NUMBERS)
-        normalisers = log_normalisers(logits, highest)
+        if self._scratch is None or self._scratch.shape != logits.shape:
+            self._scratch = np.empty_like(logits)
+        normalisers = log_normalisers(logits, highest, self._scratch)
         tokens = self._group.choose(logits, best)
         logprobs = (logits[self._rows, tokens] - normalisers).tolist()
         tops = {

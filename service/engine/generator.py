@@ -17,18 +17,15 @@ import itertools
 import math
 import time
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from service.bundle import Signature, StepGraph
 from service.domain import ANYONE, Array, Caller, Sampling
 from service.engine.cohort import Cohort
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
-from service.engine.cost import RunCost
 from service.engine.decoding import BeamSearch, EndId, SampledSequence
 from service.engine.roster import Reading, ReadingLimits, Roster, Round, Stepping
+from service.engine.runs import Rows, StepRecord, StepRuns
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence, Told
 from service.engine.step import StepFeeds
@@ -57,19 +54,6 @@ class GenerationLimits:
     stall_s: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """What one run was, for metrics: its rows, the tokens fed, how long the session ran, and how long the loop took
-    for everything else since the run before (`loop_s`, other tasks of the event loop left out).
-    """
-
-    rows: int
-    tokens: int
-    run_s: float
-    failed: bool
-    loop_s: float = 0.0
-
-
 class Generator:
     """A `contracts.TokenGenerator` over one session. Made and used on one event loop."""
 
@@ -84,11 +68,10 @@ class Generator:
         on_step: Callable[[StepRecord], None] = lambda _: None,
         on_yield: Callable[[], None] = lambda: None,
     ) -> None:
-        self._session = session
         self._limits = limits
         self._end_id = end_id
-        self._on_step = on_step
         self._step = StepFeeds(graph, signature, limits.slots)
+        self._runs = StepRuns(session, self._step, limits.inline_bound_s, on_step)
         state = self._step.state
         self._space = Space(limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes)
         reading = ReadingLimits(limits.chunk, limits.read_tokens)
@@ -96,14 +79,10 @@ class Generator:
         self._round = Round()
         self._cohorts: dict[int, Cohort] = {}
         self._longest = 0
-        self._cost = RunCost()
         self._numbers = itertools.count()
         self._news = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._closed = False
-        self._accounted_at_s = 0.0
-        self._run_made: tuple[int, int, float, bool] | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generator")
 
     @property
     def slots(self) -> int:
@@ -184,7 +163,7 @@ class Generator:
             sequence.tell(_unloaded())
             self._roster.leave(sequence)
         self._news.set()
-        self._thread.shutdown(wait=False)
+        self._runs.close()
 
     async def _next(self, sequence: Sequence) -> Told:
         item = await sequence.outbox.get()
@@ -234,7 +213,7 @@ class Generator:
         """Step until nobody is left; whatever goes wrong here is everyone's answer, never their silence."""
         try:
             while True:
-                self._accounted_at_s = time.perf_counter()
+                self._runs.start_clock()
                 self._news.clear()
                 self._roster.advance(time.monotonic())
                 if self._roster.changed or self._longest > self._step.state.room:
@@ -286,7 +265,7 @@ class Generator:
                 finished.append(sequence)
         self._finish_reading(finished, logits, reading.start)
         self._roster.changed = True
-        self._account()
+        self._runs.account()
 
     async def _take_step(self, stepping: Stepping) -> None:
         logits = await self._run(stepping.start, stepping.rows, None)
@@ -308,7 +287,7 @@ class Generator:
                 stepping.start,
             )
             self._roster.changed = True
-        self._account()
+        self._runs.account()
 
     def _finish_reading(self, sequences: list[Sequence], logits: Array, start: int) -> None:
         members = []
@@ -380,74 +359,15 @@ class Generator:
         sequence.tell(failure)
         self._roster.leave(sequence)
 
-    async def _run(self, start: int, rows: int, tokens: list[tuple[int, ...]] | None) -> Array:
-        """Run the rows of neighbouring slots, each by itself if that fails together: a neighbour may be the reason."""
-        part = slice(start, start + rows)
-        try:
-            return await self._run_once(part, tokens)
-        except Exception as error:  # noqa: BLE001  # whatever the runtime raised goes to the callers
-            if rows == 1:
-                self._fail_slot(start, error)
-                return np.zeros((1, 1), np.float32)
-        found: dict[int, Array] = {}
-        for row in range(rows):
-            try:
-                alone = None if tokens is None else tokens[row : row + 1]
-                found[row] = (await self._run_once(slice(start + row, start + row + 1), alone))[0]
-                self._account()
-            except Exception as error:  # noqa: BLE001  # as above
-                self._fail_slot(start + row, error)
-        logits = np.zeros((rows, *next(iter(found.values())).shape) if found else (rows, 1), np.float32)
-        for row, mine in found.items():
-            logits[row] = mine
-        self._cohorts.clear()
+    async def _run(self, start: int, rows: int, tokens: Rows | None) -> Array:
+        logits, failures = await self._runs.run(start, rows, tokens)
+        if failures:
+            self._cohorts.clear()
+            for sequence in self._roster.everyone():
+                for slot in sequence.slots:
+                    if slot in failures:
+                        self._fail(sequence, failures[slot])
         return logits
-
-    def _fail_slot(self, slot: int, error: Exception) -> None:
-        for sequence in self._roster.everyone():
-            if slot in sequence.slots:
-                self._fail(sequence, error)
-
-    async def _run_once(self, part: slice, tokens: list[tuple[int, ...]] | None) -> Array:
-        counts = None if tokens is None else [len(each) for each in tokens]
-        feeds = self._step.step(part) if tokens is None else self._step.read(part, tokens)
-        fed = part.stop - part.start if counts is None else sum(counts)
-        names = self._step.outputs
-        outputs: list[Array] = []
-        run_s = 0.0
-
-        def timed() -> None:
-            nonlocal outputs, run_s
-            started_s = time.perf_counter()
-            try:
-                outputs = self._session.run(feeds, names)
-            finally:
-                run_s = time.perf_counter() - started_s
-
-        failed = True
-        try:
-            if self._cost.predict(fed) < self._limits.inline_bound_s:
-                timed()
-            else:
-                await asyncio.get_running_loop().run_in_executor(self._thread, timed)
-            failed = False
-        finally:
-            self._run_made = (part.stop - part.start, fed, run_s, failed)
-            if failed:
-                self._account()
-        self._cost.observe(fed, run_s)
-        return self._step.take(part, dict(zip(names, outputs, strict=True)), counts)
-
-    def _account(self) -> None:
-        """Record the last run, with the time that the loop itself took since the one before."""
-        if self._run_made is None:
-            return
-        rows, fed, run_s, failed = self._run_made
-        self._run_made = None
-        now_s = time.perf_counter()
-        loop_s = now_s - self._accounted_at_s - run_s
-        self._accounted_at_s = now_s
-        self._on_step(StepRecord(rows, fed, run_s, failed, max(0.0, loop_s)))
 
 
 def _unloaded() -> ServiceError:

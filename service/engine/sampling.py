@@ -166,7 +166,7 @@ class _Draw:
         vocabulary = weights.shape[1]
         length = math.isqrt(vocabulary)
         starts = np.arange(0, vocabulary, length)
-        stretches = np.cumsum(np.add.reduceat(weights, starts, axis=1, dtype=np.float64), axis=1)
+        stretches = np.cumsum(np.add.reduceat(weights, starts, axis=1), axis=1, dtype=np.float64)
         drawn = np.array([sampler.draw() for sampler in self._samplers]) * stretches[:, -1]
         stretch = _first_beyond(stretches, drawn)
         before = np.where(stretch > 0, stretches[self._order, stretch - 1], 0.0)
@@ -203,11 +203,15 @@ def most_probable(logits: Array, log_normaliser: float, count: int) -> tuple[tup
     return tuple((int(token), float(logits[token]) - log_normaliser) for token in _largest(logits, count))
 
 
-def log_normalisers(logits: Array, highest: Array | None = None) -> Array:
-    """Return log(sum(exp(row))) for each row of `logits` [rows, vocabulary], in float64; `highest` if known."""
+def log_normalisers(logits: Array, highest: Array | None = None, scratch: Array | None = None) -> Array:
+    """Return log(sum(exp(row))) for each row of `logits` [rows, vocabulary], in float64.
+
+    `highest` [rows] are the rows' largest, if known, and `scratch` is memory of the logits' shape to work in.
+    """
     if highest is None:
         highest = logits.max(axis=1)
-    total = np.exp(logits - highest[:, None]).sum(axis=1)
+    shifted = np.subtract(logits, highest[:, None], out=scratch)
+    total = np.exp(shifted, out=shifted).sum(axis=1)
     result: Array = np.log(total.astype(np.float64)) + highest
     return result
 

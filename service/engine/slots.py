@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from service.bundle import Signature, StateEntry, StepGraph
-from service.domain import Array, Tensors
+from service.domain import Array
 from service.engine.block import SMALLEST_ROOM, Block, room_for
+from service.engine.contracts import Held
 
 
 class SlotState:
@@ -43,6 +44,7 @@ class SlotState:
         for name, block in self._blocks.items():
             if 0 in block.array.shape:
                 raise ValueError(f"state '{name}' has a free axis that nothing fills")
+        self._held: tuple[slice, dict[str, Held]] | None = None
         self._rows = np.arange(slots)
         self._places: dict[int, Array] = {}
         self._valid = np.zeros((slots, self.room), signature.input(mask).dtype) if mask else None
@@ -68,6 +70,7 @@ class SlotState:
 
     def clear(self, slots: Sequence[int]) -> None:
         """Make slots new again. What was appended is left, and masked."""
+        self.land()
         rows = list(slots)
         self.seen[rows] = 0
         if self._valid is not None:
@@ -100,14 +103,33 @@ class SlotState:
             valid = np.arange(wanted)[None, :] < self.seen[:, None]
             self._valid = valid.astype(self._valid.dtype)
 
-    def feeds(self, part: slice) -> dict[str, Array]:
+    @property
+    def holdable(self) -> tuple[str, ...]:
+        """The outputs that are the next inputs as they are, and need not come back to the host."""
+        return tuple(entry.output for entry in self._entries if entry.axis is None)
+
+    def land(self) -> None:
+        """Bring back to the slots what is held elsewhere."""
+        if self._held is not None:
+            part, held = self._held
+            self._held = None
+            for name, value in held.items():
+                self._blocks[name].array[part] = value.numpy()
+
+    def feeds(self, part: slice) -> dict[str, Array | Held]:
         """Return the state inputs of a run over neighbouring slots, as views; rows that are all new have no past."""
         if self.aligned:
             self._past = int(self.seen[part.start])
         else:
             self._past = self.room if self.seen[part].any() else 0
-        feeds: dict[str, Array] = {}
+        feeds: dict[str, Array | Held] = {}
+        if self._held is not None and self._held[0] == part:
+            feeds.update(self._held[1])
+        else:
+            self.land()
         for entry in self._entries:
+            if entry.input in feeds:
+                continue
             array = self._blocks[entry.input].array[part]
             if entry.axis is not None and self._past < self.room:
                 array = array[_window(array.ndim, entry.axis, slice(self._past))]
@@ -119,20 +141,28 @@ class SlotState:
         assert self._valid is not None, "only a graph with a mask asks"
         return self._valid[part, : self._past]
 
-    def store(self, part: slice, outputs: Tensors, counts: Sequence[int] | None = None) -> None:
+    def store(
+        self, part: slice, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None = None
+    ) -> None:
         """Take over the state outputs of the run that was last fed; `counts` valid tokens a row, None for one each."""
+        lines: dict[int, Array] = {}
+        held: dict[str, Held] = {}
         for entry in self._entries:
             new = outputs[entry.output]
-            if entry.axis is None:
+            if not isinstance(new, np.ndarray):
+                held[entry.input] = new
+            elif entry.axis is None:
                 self._blocks[entry.input].array[part] = new
             elif counts is None:
-                self._append_one(entry, part, new)
+                self._append_one(entry, part, new, lines)
             else:
                 self._append(entry, part, new, counts)
+        self._held = (part, held) if held else None
         self._count(part, counts)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is."""
+        self.land()
         self.seen[targets] = self.seen[sources]
         if self._valid is not None:
             self._valid[targets] = self._valid[sources]
@@ -149,18 +179,21 @@ class SlotState:
                     self._valid[slot, start : start + count] = 1
         seen += 1 if counts is None else np.asarray(counts)
 
-    def _append_one(self, entry: StateEntry, part: slice, new: Array) -> None:
-        """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head."""
+    def _append_one(self, entry: StateEntry, part: slice, new: Array, lines: dict[int, Array]) -> None:
+        """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head.
+
+        `lines` has which those are, by the number of heads, for all entries of a step.
+        """
         array = self._blocks[entry.input].array
         assert entry.axis is not None
         outer = math.prod(array.shape[1 : entry.axis])
         line = math.prod(array.shape[entry.axis + 1 :])
-        places = self._places.get(outer)
-        if places is None:
-            first = self._rows[:, None] * outer + np.arange(outer)
-            places = self._places[outer] = first * self.room
+        if outer not in lines:
+            if outer not in self._places:
+                self._places[outer] = (self._rows[:, None] * outer + np.arange(outer)) * self.room
+            lines[outer] = self._places[outer][part] + self.seen[part, None]
         slices = new.reshape(len(new), outer, -1, line)[:, :, self._past if entry.whole else 0]
-        array.reshape(-1, line)[places[part] + self.seen[part, None]] = slices
+        array.reshape(-1, line)[lines[outer]] = slices
 
     def _append(self, entry: StateEntry, part: slice, new: Array, counts: Sequence[int]) -> None:
         array = self._blocks[entry.input].array

@@ -5,13 +5,14 @@ Driven by the manifest's step block. Knows tokens, lengths, positions, masks, co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from service.bundle import Signature, StepGraph
 from service.domain import Array, Tensors
 from service.engine.context import ContextRows
+from service.engine.contracts import Held
 from service.engine.slots import SlotState
 
 _EVERY_TOKEN = 3
@@ -54,7 +55,7 @@ class StepFeeds:
         self.state.move(sources, targets)
         self._context.move(sources, targets)
 
-    def step(self, part: slice) -> dict[str, Array]:
+    def step(self, part: slice) -> dict[str, Array | Held]:
         """Return the feeds of a run that gives each slot its next token."""
         feeds = {self._tokens.name: self.next[part], **self.state.feeds(part), **self._context.feeds(part)}
         if self._lengths is not None:
@@ -68,7 +69,7 @@ class StepFeeds:
             feeds[self._mask.name] = np.concatenate([self.state.valid(part), new], axis=1)
         return feeds
 
-    def read(self, part: slice, tokens: Sequence[Sequence[int]]) -> dict[str, Array]:
+    def read(self, part: slice, tokens: Sequence[Sequence[int]]) -> dict[str, Array | Held]:
         """Return the feeds of a run that gives each slot its own tokens, padded on the right."""
         counts = np.array([len(each) for each in tokens])
         longest = int(counts.max())
@@ -92,10 +93,13 @@ class StepFeeds:
             )
         return feeds
 
-    def take(self, part: slice, outputs: Tensors, counts: Sequence[int] | None = None) -> Array:
+    def take(
+        self, part: slice, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None = None
+    ) -> Array:
         """Store the new state and return the logits [rows, vocabulary]; `counts` tokens a row, None for one each."""
         self.state.store(part, outputs, counts)
         logits = outputs[self._graph.logits]
+        assert isinstance(logits, np.ndarray), "logits are never held"
         if self._every_logit:
             last = 0 if counts is None else np.array(counts) - 1
             logits = logits[np.arange(len(logits)), last]

@@ -26,7 +26,8 @@ from service.domain import ModelId
 from service.engine.batcher import Batcher, BatchRecord
 from service.engine.batching import BatchLimits
 from service.engine.contracts import Session
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.engine.session import Placement, SessionError, open_session
 from service.observability.metrics import Metrics
 from service.repository import golden, inspection

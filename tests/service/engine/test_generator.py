@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from service.bundle import Signature, StepGraph
 from service.domain import Sampling, Tensors
 from service.engine.contracts import Hypothesis, Prompt, Token
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, Unavailable
 from tests.service.engine.step_models import (
     ATTENTION,

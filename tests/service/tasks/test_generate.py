@@ -205,6 +205,13 @@ async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
             "logit_bias",
             "at most 1024",
         ),
+        (GenerateRequest("a", sampling=Sampling(min_p=1.1)), "min_p", "expected 0 to 1, got 1.1"),
+        (
+            GenerateRequest("a", sampling=Sampling(repetition_penalty=0.0)),
+            "repetition_penalty",
+            "more than 0 and at most 10, got 0",
+        ),
+        (GenerateRequest("a", priority=101), "priority", r"-100 \(first\) to 100 \(last\), got 101"),
         (GenerateRequest("a", sampling=Sampling(logprobs=21)), "logprobs", "expected 0 to 20, got 21"),
         (GenerateRequest("a", sampling=Sampling(logprobs=-1)), "logprobs", "got -1"),
         (GenerateRequest(()), "prompt", "cannot start from nothing"),
