@@ -33,8 +33,8 @@ class ChainedSession:
     """Two sessions, one after the other: what the second one takes by the name of an output of the first is that.
 
     Inputs are those of the first, and what is left of the second's. Outputs are those of both; `first_names` and
-    `second_names` say what a tensor of either is called outside, where that differs. `empty` has shapes, without
-    the batch, of inputs of the second that are zeros for every row, as the caches of a sequence that has not begun.
+    `second_names` say what a tensor of either is called outside, where that differs. `same` has inputs of
+    the second that are the same for every row, without the batch, as the caches of a sequence that has not begun.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class ChainedSession:
         *,
         first_names: Mapping[str, str],
         second_names: Mapping[str, str],
-        empty: Mapping[str, Array],
+        same: Mapping[str, Array],
     ) -> None:
         self._first, self._second = first, second
         self._first_names, self._second_names = dict(first_names), dict(second_names)
-        self._empty = dict(empty)
+        self._same = dict(same)
         made = {self._outside_first(name): tensor for name, tensor in first.outputs.items()}
         given = {self._outside_first(name): tensor for name, tensor in first.inputs.items()}
         left = {
             name: tensor
             for name, tensor in second.inputs.items()
-            if name not in made and name not in given and name not in empty
+            if name not in made and name not in given and name not in same
         }
         self.inputs: Mapping[str, GraphTensor] = {**given, **left}
         self.outputs: Mapping[str, GraphTensor] = {
@@ -70,7 +70,7 @@ class ChainedSession:
             self._outside_first(name): array
             for name, array in zip(names, self._first.run(given, names), strict=True)
         }
-        known = {**feeds, **between, **self._zeros(len(next(iter(feeds.values()))))}
+        known = {**feeds, **between, **self._same_rows(len(next(iter(feeds.values()))))}
         back = {outside: name for name, outside in self._second_names.items()}
         wanted = [name for name in outputs if name not in between]
         made = self._second.run(
@@ -82,5 +82,5 @@ class ChainedSession:
     def _outside_first(self, name: str) -> str:
         return self._first_names.get(name, name)
 
-    def _zeros(self, rows: int) -> dict[str, Array]:
-        return {name: np.repeat(row[None], rows, axis=0) for name, row in self._empty.items()}
+    def _same_rows(self, rows: int) -> dict[str, Array]:
+        return {name: np.repeat(row[None], rows, axis=0) for name, row in self._same.items()}

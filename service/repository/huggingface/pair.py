@@ -64,7 +64,7 @@ def encoder(file: str, encoding: Session, first: Session, decoder: Decoder, star
         first,
         first_names={TOKENS: _SOURCE_TOKENS, MASK: SOURCE_MASK, HIDDEN: ENCODED},
         second_names={PRESENT + name.removeprefix(PAST): name for name in context if name.startswith(PAST)},
-        empty={TOKENS: np.array([start_id], np.dtype(first.inputs[TOKENS].dtype)), **_empty(first, decoder)},
+        same={TOKENS: np.array([start_id], np.dtype(first.inputs[TOKENS].dtype)), **_empty(first, decoder)},
     )
     for name in session.inputs:
         if name not in {_SOURCE_TOKENS, SOURCE_MASK}:

@@ -35,7 +35,7 @@ def chained(first: FakeSession, second: FakeSession) -> ChainedSession:
         second,
         first_names={"ids": "source", "mask": "source_mask", "hidden": "encoded"},
         second_names={"sum": "total"},
-        empty={"ids": np.array([5.0], np.float32), "past": np.zeros((0,), np.float32)},
+        same={"ids": np.array([5.0], np.float32), "past": np.zeros((0,), np.float32)},
     )
 
 
@@ -53,7 +53,7 @@ def test_a_chain_takes_what_neither_part_makes_and_gives_what_both_make() -> Non
     assert set(session.outputs) == {"encoded", "unused", "total", "rows"}
 
 
-def test_a_chain_feeds_the_second_part_what_the_first_made_and_the_empty_inputs_for_every_row() -> None:
+def test_a_chain_feeds_the_second_part_what_the_first_made_and_every_row_the_same_of_the_rest() -> None:
     first, second = doubling(), adding()
     ones = np.ones((2, 1), np.float32)
     feeds = {"source": ones * 10, "source_mask": ones, "scale": ones}
