@@ -18,7 +18,7 @@ SIGNATURE = "serving_default"
 def manifest(
     model: ModelId, task: Task, signatures: Mapping[str, Signature], files: Mapping[str, Path]
 ) -> Manifest:
-    """Return a manifest of `files`, by their relative names, that promises no numbers; the first signature is default."""
+    """Return a manifest of `files`, by relative name, that promises no numbers; the first signature is default."""
     changed = datetime.fromtimestamp(max(path.stat().st_mtime for path in files.values()), tz=UTC)
     return Manifest(
         name=model.name,

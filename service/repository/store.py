@@ -3,8 +3,9 @@
 Knows names, numbers and files. Knows nothing of what the files mean, and opens none but `labels.json`.
 
 `<models>/<name>/<version>/` is a version if the name is a name, the version a positive number without leading
-zeros, and it holds a `manifest.json`, a `model.onnx` or a decoder of Hugging Face's exporters. Everything else is left alone: what a writer is still
-preparing beside it, hidden and temporary names, devices, and links that lead out of the models directory.
+zeros, and it holds a `manifest.json`, a `model.onnx` or a decoder of Hugging Face's exporters. Everything else is
+left alone: what a writer is still preparing beside it, hidden and temporary names, devices, and links that lead out
+of the models directory.
 """
 
 from __future__ import annotations

@@ -65,8 +65,9 @@ class Generate:
 
         A chunk ends with a whole character, and never with what may be the beginning of a stop string.
         Ends at the model's end token or a stop string (`stop`), or after `max_tokens` (`length`); more than
-        the model's `max_new_tokens`, or than fit its `max_total_tokens`, means those. `completion_tokens` counts every token that was made, the
-        end token and those of the stop string included; `timing.run_s` is the time since the first step.
+        the model's `max_new_tokens`, or than fit its `max_total_tokens`, means those. `completion_tokens` counts
+        every token that was made, the end token and those of the stop string included; `timing.run_s` is the
+        time since the first step.
 
         Closing the stream frees its slot. Raises Invalid (fields `prompt`, `max_tokens`, `temperature`,
         `top_k`, `top_p`, `min_p`, `seed`, `presence_penalty`, `frequency_penalty`, `repetition_penalty`,

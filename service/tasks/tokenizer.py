@@ -28,7 +28,7 @@ class Tokenizer(Protocol):
         """How many token ids there are: all are below it."""
 
     def encode(self, text: str, field: str) -> list[int]:
-        """Return the ids of `text`, with special ones only where the description says so; raises Invalid with `field`."""
+        """Return the ids of `text`, special ones only if the description says so; raises Invalid with `field`."""
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special ones left out."""
