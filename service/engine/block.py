@@ -12,14 +12,14 @@ import numpy as np
 from service.bundle import Tensor
 from service.domain import Array
 
-SMALLEST_ROOM = 16
+SMALLEST_ROOM = 32
 
 
 def room_for(count: int) -> int:
-    """Return the room that is made for `count` entries along an axis: at most a quarter more than needed.
+    """Return the room that is made for `count` entries along an axis.
 
-    Few sizes, so that growing rows are seldom moved: 16, 32, 48, 64, 80, … then in steps of an eighth of the
-    power of two above.
+    Few sizes, so that growing rows are seldom moved: 32, 64, 96, … and from 256 on in steps of an eighth of the power
+    of two above, so at most a quarter too much.
     """
     if count <= SMALLEST_ROOM:
         return SMALLEST_ROOM

@@ -5,6 +5,7 @@ Pure: logits in, the next tokens and the parents of each row out. Knows nothing 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -88,13 +89,15 @@ class SampledRows:
         """
         best = logits.argmax(axis=1)
         highest = logits[self._rows, best]
-        if not np.isfinite(highest).all():
-            raise ArithmeticError(NOT_NUMBERS)
         if self._scratch is None or self._scratch.shape != logits.shape:
             self._scratch = np.empty_like(logits)
         normalisers = log_normalisers(logits, highest, self._scratch)
+        # One that is no number makes the sum none; the rows are looked through only then.
+        if not math.isfinite(normalisers.sum()):
+            raise ArithmeticError(NOT_NUMBERS)
         tokens = self._group.choose(logits, best)
-        logprobs = (logits[self._rows, tokens] - normalisers).tolist()
+        chosen = highest if tokens is best else logits[self._rows, tokens]
+        logprobs = (chosen - normalisers).tolist()
         tops = {
             row: most_probable(logits[row], float(normalisers[row]), count) for row, count in self._wanted
         }

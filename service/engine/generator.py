@@ -314,7 +314,10 @@ class Generator:
         try:
             tokens, told = cohort.sample(logits)
         except ArithmeticError:
-            for sequence, error in cohort.broken(logits):
+            broken = cohort.broken(logits)
+            if not broken:
+                raise
+            for sequence, error in broken:
                 self._fail(sequence, error)
             self._cohorts.clear()
             rest = cohort.without_over(len(logits))

@@ -79,6 +79,7 @@ class Roster:
         self._new_slots = itertools.count(space.slots)
         self.next_check_at_s = math.inf
         self.changed = False
+        self._arrived = False
 
     @property
     def running(self) -> int:
@@ -107,6 +108,7 @@ class Roster:
     def enter(self, sequence: Sequence) -> None:
         """Let a sequence wait for its slots."""
         self._waiting.push(sequence, sequence.caller, sequence.arrived_at_s)
+        self._arrived = True
         self.next_check_at_s = min(self.next_check_at_s, sequence.deadline_at_s)
 
     def leave(self, sequence: Sequence) -> None:
@@ -133,8 +135,10 @@ class Roster:
             self._check_times(now_s)
         if self.changed:
             self._retire()
-        if self._yielded or len(self._waiting):
+        # Who did not fit fits no better before somebody has left, paused or come.
+        if (self.changed or self._arrived) and (self._yielded or len(self._waiting)):
             self._admit(now_s)
+        self._arrived = False
 
     def layout(self) -> Round:
         """Make who does not fit any more yield, lay the rest side by side, and return what to run."""

@@ -16,6 +16,10 @@ HEAD = 128
 """So many of the largest are looked at first: most of what top-k, min-p and top-p leave is less."""
 
 
+SMALL_VOCABULARY = 256
+"""Up to here, adding up everything costs less than finding the stretch that matters."""
+
+
 class Sampler:
     """What one sequence asks of sampling, its own random stream, and how often it has seen each token.
 
@@ -102,9 +106,9 @@ class SamplerGroup:
                 self._samplers[row].adjust(logits[row])
             tokens[self._adjusted] = logits[self._adjusted].argmax(axis=1)
         if self._whole.rows:
-            tokens[self._whole.rows] = self._whole.from_all(logits, tokens)
+            tokens[self._whole.places] = self._whole.from_all(logits, tokens)
         if self._truncated.rows:
-            tokens[self._truncated.rows] = self._truncated.from_head(logits, tokens)
+            tokens[self._truncated.places] = self._truncated.from_head(logits, tokens)
         for row in self._adjusted:
             self._samplers[row].count(int(tokens[row]))
         return tokens
@@ -114,7 +118,8 @@ class _Draw:
     """The rows of a group that are drawn in one way."""
 
     def __init__(self, samplers: Sequence[Sampler], rows: list[int]) -> None:
-        self.rows = rows
+        self.rows = len(rows)
+        self.places = slice(None) if self.rows == len(samplers) else np.array(rows, np.intp)
         self._samplers = [samplers[row] for row in rows]
         self._order = np.arange(len(rows))
         each = [sampler.sampling for sampler in self._samplers]
@@ -156,18 +161,22 @@ class _Draw:
 
     def _weights(self, logits: Array, best: Array) -> Array:
         """Return each row's probabilities in multiples of the largest one's."""
-        mine = logits[self.rows].astype(np.float32, copy=False)
-        mine -= mine[self._order, best[self.rows]][:, None]
+        mine = logits[self.places].astype(np.float32)
+        mine -= mine[self._order, best[self.places]][:, None]
         mine /= self._temperature
         return np.exp(mine, out=mine)
 
     def _pick(self, weights: Array) -> Array:
-        """Draw one token a row: first the stretch of the vocabulary that it is in, then the token."""
+        """Draw one token a row; of a large vocabulary, first the stretch that it is in, then the token."""
         vocabulary = weights.shape[1]
+        numbers = np.array([sampler.draw() for sampler in self._samplers])
+        if vocabulary <= SMALL_VOCABULARY:
+            cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
+            return _first_beyond(cumulative, numbers * cumulative[:, -1])
         length = math.isqrt(vocabulary)
         starts = np.arange(0, vocabulary, length)
         stretches = np.cumsum(np.add.reduceat(weights, starts, axis=1), axis=1, dtype=np.float64)
-        drawn = np.array([sampler.draw() for sampler in self._samplers]) * stretches[:, -1]
+        drawn = numbers * stretches[:, -1]
         stretch = _first_beyond(stretches, drawn)
         before = np.where(stretch > 0, stretches[self._order, stretch - 1], 0.0)
         places = starts[stretch][:, None] + np.arange(length)
@@ -210,7 +219,8 @@ def log_normalisers(logits: Array, highest: Array | None = None, scratch: Array 
     """
     if highest is None:
         highest = logits.max(axis=1)
-    shifted = np.subtract(logits, highest[:, None], out=scratch)
+    with np.errstate(invalid="ignore", over="ignore"):
+        shifted = np.subtract(logits, highest[:, None], out=scratch)
     total = np.exp(shifted, out=shifted).sum(axis=1)
     result: Array = np.log(total.astype(np.float64)) + highest
     return result

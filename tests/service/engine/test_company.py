@@ -73,7 +73,7 @@ async def ids(
 @pytest.mark.parametrize("kind", ["attention", "present"])
 async def test_who_yields_goes_on_as_if_nothing_had_been(kind: str) -> None:
     yielded: list[None] = []
-    # Room for two rows of 32 tokens, or one of 48: two start, and cannot both stay.
+    # Room for two rows of 32 tokens, or one of 64: two start, and cannot both stay.
     limits = GenerationLimits(cache_bytes=64 * TOKEN_BYTES[kind], inline_bound_s=60.0)
     generator, _ = generator_of(kind, limits, on_yield=lambda: yielded.append(None))
     sampling = Sampling(temperature=1.5, seed=3)
@@ -104,12 +104,12 @@ async def test_the_cache_is_never_fuller_than_its_bound() -> None:
 
 
 async def test_what_could_never_fit_the_cache_is_refused_at_the_door() -> None:
-    generator, _ = generator_of("present", GenerationLimits(cache_bytes=48 * TOKEN_BYTES["present"]))
+    generator, _ = generator_of("present", GenerationLimits(cache_bytes=64 * TOKEN_BYTES["present"]))
     with pytest.raises(TooLarge, match="cache"):
-        await ids(generator, Prompt((1,)), 48)
+        await ids(generator, Prompt((1,)), 64)
     with pytest.raises(TooLarge):
         await generator.search(Prompt((1,)), 4, 0.6, 5, in_s(5))
-    assert len(await ids(generator, Prompt((1,)), 47)) == 47
+    assert len(await ids(generator, Prompt((1,)), 63)) == 63
 
 
 async def test_the_youngest_yields_first_and_a_higher_priority_stays() -> None:
@@ -308,7 +308,7 @@ async def _together(kind: str, crowd: list[Asked], limits: GenerationLimits) -> 
 @given(crowd=st.lists(ASKED, min_size=3, max_size=7), slots=st.integers(3, 6), rows=st.integers(2, 3))
 def test_any_company_gives_the_lone_answer(kind: str, crowd: list[Asked], slots: int, rows: int) -> None:
     # The longest sequence of two beams fits alone; more of them do not always.
-    cache = rows * (ROW_BYTES[kind] + 48 * TOKEN_BYTES[kind])
+    cache = rows * (ROW_BYTES[kind] + 64 * TOKEN_BYTES[kind])
     limits = GenerationLimits(
         slots=slots, chunk=3, read_tokens=8, cache_bytes=cache, unread_tokens=4, inline_bound_s=60.0
     )

@@ -170,7 +170,7 @@ def left_by_hand(logits: Array, sampling: Sampling) -> set[int]:
     top_p=st.sampled_from([0.3, 0.9, 1.0]),
     min_p=st.sampled_from([0.0, 0.05, 0.6, 1.0]),
 )
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_what_is_drawn_is_what_the_truncations_leave(  # one for each of them
     vocabulary: int, seed: int, spread: float, top_k: int, top_p: float, min_p: float
 ) -> None:
@@ -213,7 +213,7 @@ KINDS = [
 
 @pytest.mark.parametrize("vocabulary", [9, 700])
 @given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=9), st.integers(0, 99))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_a_row_in_company_draws_what_it_draws_alone(
     vocabulary: int, kinds: list[Sampling], seed: int
 ) -> None:

@@ -21,21 +21,22 @@ def test_a_sequence_takes_all_its_rows_or_none() -> None:
 
 
 def test_every_row_takes_as_much_room_as_the_longest() -> None:
-    assert SPACE.taken([Claim(1, 16)]) == 10 + 16
-    assert SPACE.taken([Claim(1, 16), Claim(2, 17)]) == 3 * (10 + 32)
+    assert SPACE.taken([Claim(1, 32)]) == 10 + 32
+    assert SPACE.taken([Claim(1, 16), Claim(2, 33)]) == 3 * (10 + 64)
 
 
 def test_who_starts_beside_others_leaves_them_room_to_grow() -> None:
     space = Space(slots=2, limit_bytes=2 * 32, token_bytes=1)
     assert space.holds([Claim(1, 17), Claim(1, 17)])
+    assert starts(space, [Claim(1, 16)], Claim(1, 16))
     assert not starts(space, [Claim(1, 17)], Claim(1, 17))
     assert starts(space, [], Claim(1, 60))
 
 
 def test_the_last_yield_until_the_rest_fit() -> None:
-    space = Space(slots=8, limit_bytes=64, token_bytes=1)
-    assert staying(space, [Claim(1, 16)] * 4) == 4
-    assert staying(space, [Claim(1, 17)] * 4) == 2
+    space = Space(slots=8, limit_bytes=128, token_bytes=1)
+    assert staying(space, [Claim(1, 32)] * 4) == 4
+    assert staying(space, [Claim(1, 33)] * 4) == 2
     assert staying(space, [Claim(1, 100), Claim(1, 1)]) == 1
 
 
@@ -93,5 +94,5 @@ def test_sections_lie_side_by_side_and_as_many_as_can_stay(data: st.DataObject) 
 
 @given(st.integers(1, 10_000))
 def test_room_is_enough_and_at_most_a_quarter_too_much(count: int) -> None:
-    assert count <= room_for(count) <= max(16, count + 16, count * 1.25)
+    assert count <= room_for(count) <= max(32, count + 32, count * 1.25)
     assert room_for(room_for(count)) == room_for(count)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service import bundle
 from service.bundle import BundleError
-from service.domain import GenerateRequest, ModelId, Sampling, TextChunk
+from service.domain import Caller, GenerateRequest, ModelId, Sampling, TextChunk
 from service.errors import Internal, Invalid, TimedOut, Unavailable
 from service.tasks import build_task
 from service.tasks.generate import Generate
@@ -166,6 +166,12 @@ async def test_sampling_and_limits_are_passed_on(tmp_path: Path) -> None:
     asked = generator.asked[0]
     assert (asked.sampling, asked.max_new_tokens, asked.deadline_at_s) == (sampling, 7, NEVER_S)
     assert asked.prompt.tokens == tuple(ALPHABET.index(character) for character in "hello")
+
+
+async def test_the_caller_and_its_priority_are_passed_on(tmp_path: Path) -> None:
+    generator = greedy()
+    await letters(tmp_path, generator).run(GenerateRequest("a", max_tokens=1, priority=3), NEVER_S, "team")
+    assert generator.asked[0].caller == Caller("team", 3)
 
 
 async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
