@@ -39,6 +39,7 @@ class Traffic:
         self._expected: dict[str, object] = {}
         self.answered: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
+        self.lost_by_caller: Counter[object] = Counter()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -76,6 +77,7 @@ class Traffic:
                 answer = await ask()
             except (httpx.HTTPError, grpc.RpcError, ValueError) as error:
                 self.lost[f"{kind}: {_reason(error)}"] += 1
+                self.lost_by_caller[asyncio.current_task()] += 1
             else:
                 self._check(kind, answer)
             await asyncio.sleep(PAUSE_S)
