@@ -46,7 +46,8 @@ def test_every_gateway_gets_its_share_of_both_wires(three: Stack) -> None:
 
 def test_prometheus_sees_the_three_and_the_balancer(three: Stack) -> None:
     up = {f"{service}:8002": 1.0 for service in GATEWAYS} | {"balancer:8404": 1.0}
-    wait_for(lambda: three.query('up{job=~"gateway|balancer"}') == up, READY_WITHIN_S)
+    # What the one before had counted stays in sight for five minutes: ask for these only.
+    wait_for(lambda: three.query('up{job=~"gateway|balancer"}').items() >= up.items(), READY_WITHIN_S)
 
 
 def test_a_rolling_restart_under_load_loses_no_request(three: Stack) -> None:
