@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -99,10 +99,11 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
 
-def post(path: str, body: bytes) -> bytes:
-    """Return the bytes of a keep-alive POST of JSON."""
+def post(path: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of a keep-alive POST of JSON, with `headers` beside the usual."""
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    return f"{head}{more}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def keep_busy(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> Load:

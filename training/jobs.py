@@ -31,6 +31,7 @@ JOBS: dict[str, Entry] = {
         "classify", "training.classify.tumours_focal", "malignant or not, where that is rare"
     ),
     "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
+    "chat-gru": Entry("generate", "training.generate.chat_gru", "a reply to a message or a conversation"),
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
     "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),
     "waves-lstm": Entry("predict", "training.predict.waves_lstm", "what comes next in a series"),

@@ -3,14 +3,17 @@
 Knows nothing of what the settings are for. Read once, in `service.app`; each room receives only its own class.
 """
 
-from service.config.reading import ConfigError, read
+from service.config.reading import ConfigError, Location, Value, read
+from service.config.secret import Secret
 from service.config.settings import (
+    Admin,
     Drain,
     Engine,
     Grpc,
     Http,
     Limits,
     Log,
+    Oip,
     Operations,
     Policy,
     Repository,
@@ -18,16 +21,21 @@ from service.config.settings import (
 )
 
 __all__ = [
+    "Admin",
     "ConfigError",
     "Drain",
     "Engine",
     "Grpc",
     "Http",
     "Limits",
+    "Location",
     "Log",
+    "Oip",
     "Operations",
     "Policy",
     "Repository",
+    "Secret",
     "Settings",
+    "Value",
     "read",
 ]

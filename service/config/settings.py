@@ -2,8 +2,8 @@
 
 Knows nothing of flags, environment or files (`reading` does), and has no effect by itself.
 
-All hosts default to 127.0.0.1: the gateway has no keys of its own yet, so that being reachable from other
-machines is a decision that somebody makes (the container image makes it).
+All hosts default to 127.0.0.1: requests for answers need no key, so that being reachable from other machines is
+a decision that somebody makes (the container image makes it).
 """
 
 from __future__ import annotations
@@ -12,8 +12,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from service.config.secret import Secret
 from service.domain import NAME_PATTERN
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -21,10 +30,33 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+_CLAIMED = frozenset({"v1", "v2", "docs", "openapi.json"})
+
+
+def _unclaimed(path: str) -> str:
+    """Raise ValueError for a path that a wire answers."""
+    if path.split("/")[1].lower() in _CLAIMED:
+        raise ValueError("expected a path that no wire has")
+    return path
+
+
+PublicPath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)+$"), AfterValidator(_unclaimed)]
 VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 _MIB = 2**20
 _POLICY = re.compile(r"(?P<kind>latest|specific):(?P<numbers>[0-9]+(?:,[0-9]+)*)")
+
+
+def _read_key(given: Any) -> Secret:
+    if isinstance(given, Secret):
+        return given
+    if not isinstance(given, str | Path):
+        raise ValueError("expected the path of a file")  # noqa: TRY004  # pydantic tells of ValueErrors only
+    return Secret.read(Path(given))
+
+
+KeyFile = Annotated[Secret, BeforeValidator(_read_key)]
+"""Written as the path of a file, which is read at once."""
 
 
 class _Group(BaseModel):
@@ -76,11 +108,16 @@ class Repository(_Group):
     labels: dict[Name, dict[Name, VersionNumber]] = Field(
         {}, description="version labels by model name; they win over the model's labels.json"
     )
+    base_paths: dict[Name, Path] = Field(
+        {}, description="directories of models that do not lie below the models directory, by model name"
+    )
+    model_config_file: Path | None = Field(
+        None, description="TensorFlow Serving's model.config: models with base paths, policies and labels"
+    )
+    model_config_poll_s: Seconds = Field(
+        0.0, description="seconds between two looks at that file; 0 looks at the start only"
+    )
     golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
-
-    def policy_of(self, name: str) -> Policy:
-        """Return the policy of one model."""
-        return self.policies.get(name, self.policy)
 
 
 class Http(_Group):
@@ -89,6 +126,12 @@ class Http(_Group):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: Port = Field(8000, description="port; 0 takes a free one")
     max_body_bytes: Count = Field(64 * _MIB, description="largest request body")
+    timeout_s: PositiveSeconds | None = Field(
+        None, description="time for a REST request that names no deadline; unset: limits.request_timeout_s"
+    )
+    metrics_path: PublicPath | None = Field(
+        None, description="path at which this port has the metrics too; unset: it has not"
+    )
     keep_alive_s: PositiveSeconds = Field(75.0, description="how long an idle connection stays open")
 
 
@@ -99,6 +142,8 @@ class Grpc(_Group):
     port: Port = Field(8001, description="port; 0 takes a free one")
     max_message_bytes: Count = Field(64 * _MIB, description="largest message, in and out")
     reflection: bool = Field(True, description="offer server reflection")
+    socket_path: Path | None = Field(None, description="Unix socket to listen on as well")
+    channel_arguments: dict[str, str | int] = Field({}, description="further arguments of gRPC's server")
 
 
 class Operations(_Group):
@@ -106,6 +151,35 @@ class Operations(_Group):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: Port = Field(8002, description="port; 0 takes a free one")
+
+
+class Oip(_Group):
+    """What clients of the Open Inference Protocol may do beyond asking."""
+
+    shared_memory: bool = Field(
+        False, description="let every client pass tensors in system shared memory of this machine"
+    )
+    shared_memory_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = Field(
+        "sluice_", description="what the keys of shared memory must begin with; nothing allows them all"
+    )
+    shared_memory_regions: Count = Field(64, description="regions that may be registered at one time")
+
+
+class Admin(_Group):
+    """Calls that change what is served: load, unload, reload, labels. Off unless switched on with a key."""
+
+    enabled: bool = Field(
+        False, description="answer admin calls that show the key; without this all are refused"
+    )
+    key_file: KeyFile | None = Field(
+        None, description="file with the key, which callers show as 'authorization: Bearer KEY'"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.enabled and self.key_file is None:
+            raise ValueError("admin.enabled needs a key: admin.key_file is not set")
+        return self
 
 
 class Engine(_Group):
@@ -121,6 +195,12 @@ class Engine(_Group):
     max_queued_bytes: Count = Field(256 * _MIB, description="bytes that may wait for one graph")
     inline_bound_s: Seconds = Field(0.001, description="runs expected to be shorter are made on the loop")
     slots: Count = Field(32, description="sequences of a generator that step together")
+    cache_bytes: Count | None = Field(
+        None, description="state memory of a generator's running rows; unset bounds it by slots alone"
+    )
+    stall_s: PositiveSeconds = Field(
+        30.0, description="how long a stream that is not read keeps its slot before it is ended"
+    )
 
 
 class Limits(_Group):
@@ -155,15 +235,23 @@ class Log(_Group):
 class Settings(_Group):
     """The whole configuration."""
 
-    models: Path = Field(Path("models"), description="directory with <name>/<version>/ below it")
+    models: Path | None = Field(Path("models"), description="directory with <name>/<version>/ below it")
     repository: Repository = Repository()
     http: Http = Http()
     grpc: Grpc = Grpc()
     operations: Operations = Operations()
+    oip: Oip = Oip()
+    admin: Admin = Admin()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _default_time_is_allowed(self) -> Self:
+        if self.http.timeout_s is not None and self.http.timeout_s > self.limits.max_timeout_s:
+            raise ValueError("http.timeout_s is beyond limits.max_timeout_s")
+        return self
 
     @model_validator(mode="after")
     def _public_ports_differ(self) -> Self:

@@ -3,6 +3,7 @@
 Knows no wire.
 """
 
+from service.gateway.admin import Admin
 from service.gateway.door import Gateway
 
-__all__ = ["Gateway"]
+__all__ = ["Admin", "Gateway"]

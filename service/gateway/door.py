@@ -39,10 +39,12 @@ from service.domain import (
 )
 from service.errors import Overloaded, ServiceError, TimedOut, Unavailable
 from service.gateway.accounts import Accounts, Visit
+from service.gateway.admin import Admin
 from service.observability import logs
 from service.observability.metrics import Metrics
 from service.observability.tally import Tally
 from service.repository.changes import Changes
+from service.repository.control import Control
 from service.repository.live import LiveVersion
 from service.repository.registry import Registry
 
@@ -63,9 +65,11 @@ class Gateway:
         limits: Limits | None = None,
         *,
         access_log: bool = False,
+        admin: Admin | None = None,
     ) -> None:
         self._registry = registry
         self._changes = changes
+        self._admin = admin or Admin()
         self._unknown = metrics.unknown
         self._max_in_flight = (limits or Limits()).max_in_flight
         self._accounts = Accounts(logs.get("service.gateway"), access=access_log)
@@ -82,12 +86,12 @@ class Gateway:
 
     async def generate(self, ref: ModelRef, request: GenerateRequest, call: Call) -> GenerateAnswer:
         """Return the whole continuation of a prompt."""
-        answer: GenerateAnswer = await self._answer("generate", ref, request, call)
+        answer: GenerateAnswer = await self._answer("generate", ref, request, call, call.client)
         return answer
 
     async def translate(self, ref: ModelRef, request: TranslateRequest, call: Call) -> TranslateAnswer:
         """Return a translation of each text."""
-        answer: TranslateAnswer = await self._answer("translate", ref, request, call)
+        answer: TranslateAnswer = await self._answer("translate", ref, request, call, call.client)
         return answer
 
     async def score(self, ref: ModelRef, request: ScoreRequest, call: Call) -> ScoreAnswer:
@@ -110,7 +114,9 @@ class Gateway:
         live, visit = self._enter("generate", ref, call, time.monotonic())
         last = TextChunk(live.model, "")
         try:
-            async with aclosing(live.task("generate").stream(request, call.deadline_at_s)) as chunks:
+            async with aclosing(
+                live.task("generate").stream(request, call.deadline_at_s, call.client)
+            ) as chunks:
                 async for chunk in chunks:
                     self._accounts.streamed(visit, time.monotonic(), chunk.tokens)
                     last = chunk
@@ -151,6 +157,21 @@ class Gateway:
         """
         return self._registry.scanned and not self._draining
 
+    def control(self, action: str, call: Call) -> Control:
+        """Return what changes the repository, to a caller who may; `action` is for the log.
+
+        Raises Forbidden if admin calls are switched off, Unauthenticated without the key, and Unavailable.
+        """
+        control = self._admin.control(action, call)
+        if self._closed:
+            raise Unavailable("the gateway is going down", retry_after_s=RETRY_AFTER_S)
+        return control
+
+    @property
+    def has_admin_calls(self) -> bool:
+        """Whether admin calls are switched on."""
+        return self._admin.enabled
+
     @property
     def draining(self) -> bool:
         """Whether the gateway is going down."""
@@ -183,10 +204,10 @@ class Gateway:
             self._empty = asyncio.Event()
             await self._empty.wait()
 
-    async def _answer(self, word: Word, ref: ModelRef, request: object, call: Call) -> Any:
+    async def _answer(self, word: Word, ref: ModelRef, request: object, call: Call, *client: str) -> Any:
         live, visit = self._enter(word, ref, call, time.monotonic())
         try:
-            answer = await live.task(word).run(request, call.deadline_at_s)
+            answer = await live.task(word).run(request, call.deadline_at_s, *client)
         except BaseException as error:
             seen = self._accounts.failed(visit, time.monotonic(), error)
             if seen is error:

@@ -5,7 +5,8 @@ Knows no settings file and no wire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 MEBIBYTE = 1024 * 1024
 
@@ -23,3 +24,7 @@ class WireLimits:
     default_timeout_s: float = 60.0
     max_timeout_s: float = 600.0
     max_rpcs: int = 4096
+
+    def patient(self) -> Self:
+        """Return the limits of calls that may take long: one that names no deadline gets the latest."""
+        return replace(self, default_timeout_s=self.max_timeout_s)

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Container, Hashable, Mapping
 from dataclasses import dataclass, field
 
-from service.config import Repository
 from service.domain import ModelId
 from service.repository.policy import wanted
+from service.repository.rules import Rules
 
 Fingerprint = Hashable
 """Equal for a version directory whose files have not changed."""
@@ -43,11 +43,11 @@ class Plan:
     wanted: frozenset[ModelId]
 
 
-def plan(situation: Situation, rules: Repository) -> Plan:
+def plan(situation: Situation, rules: Rules) -> Plan:
     """Return what to do next.
 
     A version that failed is not tried again until its files change. A live version whose files changed is
-    loaded again beside itself. One that is on disk and no longer wanted goes only when everything that is
+    loaded again beside itself. No version of a model that was unloaded is wanted. One that is on disk and no longer wanted goes only when everything that is
     wanted of its model is live, so that a model never stops answering for a newer version that may be bad;
     one that is no longer on disk goes at once. The newest version of every model is loaded before older ones.
     """
@@ -83,7 +83,7 @@ def _in_force(name: str, pointed: int, before: int, live: Container[ModelId]) ->
     return before if waits else pointed
 
 
-def _targets(situation: Situation, rules: Repository) -> frozenset[ModelId]:
+def _targets(situation: Situation, rules: Rules) -> frozenset[ModelId]:
     versions: dict[str, set[int]] = defaultdict(set)
     bad: dict[str, set[int]] = defaultdict(set)
     for model, fingerprint in situation.disk.items():
@@ -93,6 +93,7 @@ def _targets(situation: Situation, rules: Repository) -> frozenset[ModelId]:
     return frozenset(
         ModelId(name, number)
         for name, numbers in versions.items()
+        if name not in rules.unloaded
         for number in wanted(numbers, bad[name], rules.policy_of(name), _labelled(name, situation))
     )
 

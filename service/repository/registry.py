@@ -96,6 +96,10 @@ class Registry:
             self._labels = labels
             self._changes.notify()
 
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Return the labels of a model and the version number that each points to."""
+        return self._labels.get(name, {})
+
     def statuses(self) -> tuple[VersionStatus, ...]:
         """Return where every known version stands, by name and number."""
         return tuple(

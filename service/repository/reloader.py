@@ -12,19 +12,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 
 from service.config import Repository
 from service.domain import ModelId, VersionState
+from service.errors import Unavailable
 from service.observability import logs
 from service.observability.metrics import Metrics
 from service.repository.errors import LoadError
 from service.repository.live import LiveVersion, Loader
 from service.repository.plan import Fingerprint, Labels, Plan, Situation, labels_in_force, plan
-from service.repository.registry import Registry
+from service.repository.registry import RETRY_AFTER_S, Registry
+from service.repository.rules import Rules
+from service.repository.settling import Settling
 from service.repository.store import Listing, Store, StoreError
 
+UNLOADED = "unloaded"
+"""Why a version is not live that an operator has unloaded; clients of Triton look for this word."""
 UNEXPECTED = "internal error while loading; the log has the cause"
 
 
@@ -38,7 +43,10 @@ class Reloader:
         self._loader = loader
         self._registry = registry
         self._metrics = metrics
-        self._settings = settings
+        self._poll_interval_s = settings.poll_interval_s
+        self._rules = Rules.of(settings)
+        self._retry: set[str] | None = set()
+        self._settling = Settling()
         self._log = logs.get("service.repository")
         self._live: dict[ModelId, Fingerprint] = {}
         self._failed: dict[ModelId, Fingerprint] = {}
@@ -50,34 +58,74 @@ class Reloader:
 
     async def run(self) -> None:
         """Look, act, wait, for ever; cancel it to stop."""
-        while True:
-            try:
-                acted = await self.tick()
-            except Exception:  # noqa: BLE001  # a bug here must not end the service of what is live
-                acted = False
-                self._log.exception("repository_failed")
-            if not acted:
-                await asyncio.sleep(self._settings.poll_interval_s)
+        try:
+            while True:
+                if not await self._act():
+                    await self._settling.sleep(self._poll_interval_s)
+        finally:
+            self._settling.end(Unavailable("the gateway is going down", retry_after_s=RETRY_AFTER_S))
+
+    @property
+    def rules(self) -> Rules:
+        """What is to be live now."""
+        return self._rules
+
+    def adopt(self, rules: Rules, retry: Collection[str] | None = ()) -> None:
+        """Go by other rules from the next look on, which is soon.
+
+        Versions that failed are tried again for the models in `retry`, for all with None.
+        """
+        self._rules = rules
+        self._retry = None if retry is None or self._retry is None else self._retry.union(retry)
+        self._settling.wake()
+
+    async def settled(self, names: frozenset[str] | None = None, *, needs_disk: bool = True) -> None:
+        """Return when a look that begins after now leaves nothing to load of `names`, None for all models.
+
+        Each version is then live or has failed. Raises Unavailable if no look comes any more, or if it
+        `needs_disk` and the store cannot be read.
+        """
+        await self._settling.wait(names, needs_disk=needs_disk)
 
     async def tick(self) -> bool:
         """Look once and do the next thing; returns whether there was anything to do.
 
         At most one version is loaded a tick, so that what changes meanwhile is seen before the next.
         """
-        listing = await self._look()
-        labels = _labels(listing, self._settings)
+        look = self._settling.begin()
+        rules = self._take_up()
+        listing = await self._look(rules)
+        if self._store_error:
+            self._settling.fail(look, Unavailable(self._store_error, retry_after_s=RETRY_AFTER_S))
+        labels = _labels(listing, rules)
         self._in_force = labels_in_force(labels, self._in_force, self._live)
         self._registry.set_labels(self._in_force)
         situation = Situation(listing.versions, self._live, self._failed, labels, self._in_force)
-        decision = plan(situation, self._settings)
+        decision = plan(situation, rules)
         self._mark(listing, decision)
         for model in decision.unload:
             self._unload(model)
+        self._settling.finish(look, {model.name for model in decision.load})
         if decision.load:
             await self._load(decision.load[0], listing.versions[decision.load[0]])
             return True
         self._registry.finish_first_scan()
         return bool(decision.unload)
+
+    async def _act(self) -> bool:
+        try:
+            return await self.tick()
+        except Exception:  # noqa: BLE001  # a bug here must not end the service of what is live
+            self._log.exception("repository_failed")
+            return False
+
+    def _take_up(self) -> Rules:
+        """Return the rules of this look, and forget the failures that are to be tried again."""
+        for model in list(self._failed):
+            if self._retry is None or model.name in self._retry:
+                del self._failed[model]
+        self._retry = set()
+        return self._rules
 
     async def close(self) -> None:
         """Close every version, whoever still uses it; call it when nobody looks any more."""
@@ -89,10 +137,10 @@ class Reloader:
         self._loader.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _look(self) -> Listing:
+    async def _look(self, rules: Rules) -> Listing:
         loop = asyncio.get_running_loop()
         try:
-            listing = await loop.run_in_executor(self._thread, self._store.scan)
+            listing = await loop.run_in_executor(self._thread, self._store.scan, rules.places)
         except StoreError as error:
             self._metrics.scan_failed()
             if str(error) != self._store_error:
@@ -109,11 +157,12 @@ class Reloader:
         """Give every version that is not live a state: it loads, failed before, or is not wanted."""
         for model, fingerprint in listing.versions.items():
             if model in self._live:
-                continue
-            if model in decision.load:
+                if self._live[model] == fingerprint:
+                    self._state(model, "available")  # whatever was wrong with other files in its place
+            elif model in decision.load:
                 self._state(model, "loading")
             elif self._failed.get(model) != fingerprint and self._registry.state(model) != "draining":
-                self._state(model, "unloaded")
+                self._rest(model)
         for status in self._registry.statuses():
             model = status.model
             if model not in listing.versions and model not in self._live and status.state != "draining":
@@ -122,6 +171,9 @@ class Reloader:
     def _state(self, model: ModelId, state: VersionState, reason: str = "") -> None:
         if self._registry.mark(model, state, reason):
             self._metrics.state(model, state)
+
+    def _rest(self, model: ModelId) -> None:
+        self._state(model, "unloaded", UNLOADED if model.name in self._rules.unloaded else "")
 
     def _forget(self, model: ModelId) -> None:
         self._failed.pop(model, None)
@@ -182,7 +234,7 @@ class Reloader:
             return  # it came back meanwhile
         self._metrics.unloaded(model)
         if model in self._listing.versions:
-            self._state(model, "unloaded")
+            self._rest(model)
         else:
             self._forget(model)
 
@@ -194,9 +246,9 @@ async def _close_when_idle(live: LiveVersion) -> None:
         live.close()
 
 
-def _labels(listing: Listing, settings: Repository) -> dict[str, dict[str, int]]:
-    names = listing.labels.keys() | settings.labels.keys()
-    return {name: {**listing.labels.get(name, {}), **settings.labels.get(name, {})} for name in names}
+def _labels(listing: Listing, rules: Rules) -> dict[str, dict[str, int]]:
+    names = listing.labels.keys() | rules.labels.keys()
+    return {name: rules.labels_of(name, listing.labels.get(name, {})) for name in names}
 
 
 def _named(model: ModelId) -> dict[str, object]:

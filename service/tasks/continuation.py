@@ -1,11 +1,12 @@
-"""What becomes of each generated token: text for the caller, its log-probability, and whether it was the last.
+"""What becomes of each token: text for the caller, its log-probability, and whether it was the last.
 
 Knows a tokenizer and stop strings. Knows nothing of models, counts or streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.domain import FinishReason, TokenLogprob
@@ -25,30 +26,44 @@ class Piece:
 
 
 class Continuation:
-    """One sequence on its way to text. `lead` comes before everything; `logprob` sums over all tokens so far.
+    """One sequence on its way to text. `lead` comes before everything; `logprob` sums over the `made` tokens so far.
 
     With `logprobs`, every token whose text, or a part of it, belongs to the answer comes with the piece that
-    brings it: those of a stop string and the end token do not.
+    brings it: those of a stop string and the end token do not. `prompt` has the tokens of a lead that is scored:
+    all but the first are taken before those that are made, and they are neither text nor counted.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, stops: Sequence[str], end_id: int | None, lead: str, *, logprobs: bool
+        self,
+        tokenizer: Tokenizer,
+        stops: Sequence[str],
+        lead: str,
+        prompt: Sequence[int] = (),
+        *,
+        logprobs: bool,
     ) -> None:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer)
         self._matcher = StopMatcher(stops)
-        self._end_id = end_id
         self._lead = lead
         self._read = self._told = len(lead)
         self._waiting: list[TokenLogprob] | None = [] if logprobs else None
+        self._offsets = deque(_offsets(tokenizer, prompt, len(lead)))
+        if self._offsets and self._waiting is not None:
+            self._waiting.append(TokenLogprob(tokenizer.piece(prompt[0]), self._offsets.popleft(), None))
+        self.made = 0
         self.logprob = 0.0
 
     def take(self, token: Token) -> Piece:
         """Return what is certain after one more token."""
+        if self._offsets:
+            return self._take_given(token, self._offsets.popleft())
+        self.made += 1
         self.logprob += token.logprob
-        if self._waiting is not None and token.id != self._end_id:
-            self._waiting.append(self._logprob(token))
-        new = "" if token.id == self._end_id else self._detokenizer.push(token.id)
+        ended = token.finish_reason == "stop"
+        if self._waiting is not None and not ended:
+            self._waiting.append(self._logprob(token, self._read))
+        new = "" if ended else self._detokenizer.push(token.id)
         if token.finish_reason is not None:
             new += self._detokenizer.flush()
         self._read += len(new)
@@ -58,6 +73,15 @@ class Continuation:
         if token.finish_reason is not None:
             return self._piece(text + self._matcher.flush(), token.finish_reason, everything=True)
         return self._piece(text, None, everything=False) if text else Piece("", None)
+
+    def end(self) -> Piece:
+        """Return what there is when no token is to be made."""
+        return self._piece("", "length", everything=True)
+
+    def _take_given(self, token: Token, offset: int) -> Piece:
+        if self._waiting is not None:
+            self._waiting.append(self._logprob(token, offset))
+        return Piece("", None) if token.finish_reason is None else self.end()
 
     def _piece(self, text: str, reason: FinishReason | None, *, everything: bool) -> Piece:
         self._told += len(text)
@@ -72,6 +96,15 @@ class Continuation:
         del self._waiting[:count]
         return released
 
-    def _logprob(self, token: Token) -> TokenLogprob:
+    def _logprob(self, token: Token, offset: int) -> TokenLogprob:
         top = tuple((self._tokenizer.piece(other), logprob) for other, logprob in token.top)
-        return TokenLogprob(self._tokenizer.piece(token.id), self._read, token.logprob, top)
+        return TokenLogprob(self._tokenizer.piece(token.id), offset, token.logprob, top)
+
+
+def _offsets(tokenizer: Tokenizer, prompt: Sequence[int], longest: int) -> Iterator[int]:
+    """Yield where the text of each token begins; a tokenizer may give back another text than it was given."""
+    detokenizer = Detokenizer(tokenizer)
+    read = 0
+    for token in prompt:
+        yield min(read, longest)
+        read += len(detokenizer.push(token))

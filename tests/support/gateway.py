@@ -11,6 +11,7 @@ import numpy as np
 
 from service import bundle
 from service.bundle import Manifest
+from service.config import Secret
 from service.domain import (
     Call,
     ClassifyAnswer,
@@ -35,8 +36,10 @@ from service.domain import (
     VersionStatus,
 )
 from service.errors import NotFound
+from service.gateway import Admin
 from service.observability.tally import Tally
 from service.repository.changes import Changes
+from service.repository.rules import Rules
 
 MODEL = ModelId("fake", 3)
 TIMING = Timing(queue_s=0.0025, run_s=0.01, batch_rows=7, reason="full", padding=0.5)
@@ -84,8 +87,51 @@ def manifest() -> Manifest:
     )
 
 
+KEY = "correct-horse-battery"
+BEARER = f"Bearer {KEY}"
+
+
+class FakeControl:
+    """Has the methods of `service.repository.control.Control`: remembers what it was told, or fails with `fail`."""
+
+    def __init__(self, states: tuple[VersionStatus, ...]) -> None:
+        self.rules = Rules()
+        self.told: list[tuple[Any, ...]] = []
+        self.deadline_at_s = 0.0
+        self.fail: Exception | None = None
+        self._states = states
+
+    async def _tell(self, *told: object) -> tuple[VersionStatus, ...]:
+        self.told.append(told)
+        if self.fail is not None:
+            raise self.fail
+        return self._states
+
+    async def load(self, name: str, deadline_at_s: float) -> tuple[VersionStatus, ...]:
+        self.deadline_at_s = deadline_at_s
+        return await self._tell("load", name)
+
+    async def unload(self, name: str, deadline_at_s: float) -> tuple[VersionStatus, ...]:
+        return await self._tell("unload", name)
+
+    async def set_label(
+        self, name: str, label: str, version: int, deadline_at_s: float
+    ) -> tuple[VersionStatus, ...]:
+        return await self._tell("set_label", name, label, version)
+
+    async def remove_label(self, name: str, label: str, deadline_at_s: float) -> tuple[VersionStatus, ...]:
+        return await self._tell("remove_label", name, label)
+
+    async def reload(self, deadline_at_s: float) -> tuple[VersionStatus, ...]:
+        return await self._tell("reload")
+
+    async def reconfigure(self, rules: Rules, deadline_at_s: float) -> tuple[VersionStatus, ...]:
+        self.rules = rules
+        return await self._tell("reconfigure", rules)
+
+
 class FakeGateway:
-    """Has the methods of `service.gateway.Gateway`.
+    """Has the methods of `service.gateway.Gateway`. Admin calls are off until `switch_admin_on`; the key is `KEY`.
 
     `fail` is raised by every word while it is set; a stream raises `fail_after` when `chunks` are through.
     While `hold` is set to an event, words wait for it; `closed_streams` and `cancelled` count who left.
@@ -110,6 +156,8 @@ class FakeGateway:
             VersionStatus(ModelId("fake", 4), "failed", reason="checksum"),
             VersionStatus(ModelId("broken", 1), "failed", reason="file 'model.onnx' is missing"),
         )
+        self.controlled = FakeControl(self.states[:2])
+        self._admin = Admin()
 
     async def _enter(self, ref: ModelRef, request: object, call: Call) -> None:
         self.asked.append((ref, request, call))
@@ -179,6 +227,16 @@ class FakeGateway:
 
     def tallies(self) -> tuple[tuple[ModelId, Tally], ...]:
         return ((MODEL, self.tally),)
+
+    def switch_admin_on(self) -> None:
+        self._admin = Admin(Secret.of(KEY.encode()), self.controlled)
+
+    def control(self, action: str, call: Call) -> Any:
+        return self._admin.control(action, call)
+
+    @property
+    def has_admin_calls(self) -> bool:
+        return self._admin.enabled
 
     def ready(self) -> bool:
         return self.is_ready and not self.draining

@@ -15,11 +15,14 @@ from pb import oip_pb2
 from service.domain import Call, ModelRef
 from service.errors import ServiceError, Unsupported
 from service.protocols import rpc
-from service.protocols.oip import catalogue, generation, messages, text_answer
-from service.protocols.oip.asking import Asked, flag
+from service.protocols.oip import catalogue, generation, messages, registration, text_answer
+from service.protocols.oip.asking import EMPTY_FINAL_RESPONSE, Asked, flag
 from service.protocols.oip.draining import until_draining
 from service.protocols.oip.inference import Inferred, infer
+from service.protocols.oip.intake import Intake
+from service.protocols.oip.loading import carry_out
 from service.protocols.oip.reference import model_ref, naming
+from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
 SERVICE = "inference.GRPCInferenceService"
 
 
-def service(gateway: Gateway) -> rpc.RpcService:
+def service(gateway: Gateway, shared_memory: SharedMemory | None = None) -> rpc.RpcService:
     """Return the methods of `inference.GRPCInferenceService`."""
-    methods = Methods(gateway)
+    methods = Methods(gateway, shared_memory)
+    regions = registration.Methods(shared_memory)
     return rpc.RpcService(
         SERVICE,
         unary={
@@ -42,21 +46,29 @@ def service(gateway: Gateway) -> rpc.RpcService:
             "ModelConfig": methods.model_config,
             "ModelStatistics": methods.model_statistics,
             "RepositoryIndex": methods.repository_index,
-            "RepositoryModelLoad": methods.load_or_unload,
-            "RepositoryModelUnload": methods.load_or_unload,
+            "RepositoryModelLoad": methods.load,
+            "RepositoryModelUnload": methods.unload,
             "TraceSetting": methods.trace_setting,
             "LogSettings": methods.log_settings,
+            "SystemSharedMemoryStatus": regions.status,
+            "SystemSharedMemoryRegister": regions.register,
+            "SystemSharedMemoryUnregister": regions.unregister,
+            "CudaSharedMemoryStatus": regions.cuda_status,
+            "CudaSharedMemoryRegister": regions.cuda_register,
+            "CudaSharedMemoryUnregister": regions.cuda_unregister,
         },
         streams={},
         duplex={"ModelStreamInfer": methods.model_stream_infer},
+        patient=frozenset({"RepositoryModelLoad", "RepositoryModelUnload"}),
     )
 
 
 class Methods:
     """Each method decodes, asks the gateway and encodes."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, shared_memory: SharedMemory | None) -> None:
         self._gateway = gateway
+        self._shared_memory = shared_memory
 
     async def server_live(self, message: bytes, _: Call) -> bytes:
         """ServerLiveRequest to ServerLiveResponse."""
@@ -76,7 +88,9 @@ class Methods:
     async def server_metadata(self, message: bytes, _: Call) -> bytes:
         """ServerMetadataRequest to ServerMetadataResponse."""
         rpc.parse(oip_pb2.ServerMetadataRequest, message)
-        return _filled(oip_pb2.ServerMetadataResponse, catalogue.server())
+        return _filled(
+            oip_pb2.ServerMetadataResponse, registration.server(self._gateway, self._shared_memory)
+        )
 
     async def model_metadata(self, message: bytes, _: Call) -> bytes:
         """ModelMetadataRequest to ModelMetadataResponse."""
@@ -102,9 +116,21 @@ class Methods:
         found = catalogue.index(self._gateway, only_ready=body.ready)
         return _filled(oip_pb2.RepositoryIndexResponse, {"models": found})
 
-    async def load_or_unload(self, message: bytes, _: Call) -> bytes:  # noqa: ARG002  # whatever it says
-        """Raise Unavailable: not enabled."""
-        raise catalogue.not_enabled()
+    async def load(self, message: bytes, call: Call) -> bytes:
+        """RepositoryModelLoadRequest to RepositoryModelLoadResponse, for who shows the key."""
+        control = self._gateway.control("load", call)
+        body = rpc.parse(oip_pb2.RepositoryModelLoadRequest, message)
+        name = _to_load(body)
+        await carry_out(control, "load", name, _plain(body.parameters), call.deadline_at_s)
+        return _bytes(oip_pb2.RepositoryModelLoadResponse(model_name=name, isLoaded=True))
+
+    async def unload(self, message: bytes, call: Call) -> bytes:
+        """RepositoryModelUnloadRequest to RepositoryModelUnloadResponse, for who shows the key."""
+        control = self._gateway.control("unload", call)
+        body = rpc.parse(oip_pb2.RepositoryModelUnloadRequest, message)
+        name = _to_load(body)
+        await carry_out(control, "unload", name, _plain(body.parameters), call.deadline_at_s)
+        return _bytes(oip_pb2.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True))
 
     async def trace_setting(self, message: bytes, _: Call) -> bytes:
         """TraceSettingRequest without settings to TraceSettingResponse."""
@@ -132,7 +158,7 @@ class Methods:
 
     async def model_infer(self, message: bytes, call: Call) -> bytes:
         """ModelInferRequest to ModelInferResponse."""
-        ref, asked = _request(rpc.parse(oip_pb2.ModelInferRequest, message))
+        ref, asked = self._request(rpc.parse(oip_pb2.ModelInferRequest, message))
         return _bytes(messages.encode(await self._answer(ref, asked, call)))
 
     async def model_stream_infer(
@@ -145,7 +171,7 @@ class Methods:
                 try:
                     body = rpc.parse(oip_pb2.ModelInferRequest, message)
                     request_id = body.id
-                    async with aclosing(self._pieces(*_request(body), call)) as pieces:
+                    async with aclosing(self._pieces(*self._request(body), call)) as pieces:
                         async for piece in pieces:
                             yield _bytes(oip_pb2.ModelStreamInferResponse(infer_response=piece))
                 except ServiceError as error:
@@ -155,6 +181,10 @@ class Methods:
                     )
                     yield _bytes(told)
 
+    def _request(self, body: Any) -> tuple[ModelRef, Asked]:
+        asked = messages.decode(body, Intake(self._shared_memory))
+        return model_ref(body.model_name, body.model_version), asked
+
     async def _answer(self, ref: ModelRef, asked: Asked, call: Call) -> Inferred:
         if generation.means_text(self._gateway, ref, asked):
             return await text_answer.answer(self._gateway, ref, asked, call)
@@ -162,7 +192,7 @@ class Methods:
 
     async def _pieces(self, ref: ModelRef, asked: Asked, call: Call) -> AsyncGenerator[Any, None]:
         """Yield the responses to one request of a stream; the last says so."""
-        empty_last = flag(asked.parameters, "triton_enable_empty_final_response")
+        empty_last = flag(asked.parameters, EMPTY_FINAL_RESPONSE)
         if not generation.means_text(self._gateway, ref, asked):
             answer = await infer(self._gateway, ref, asked, call)
             yield messages.encode(answer, triton_final_response=True)
@@ -175,12 +205,23 @@ class Methods:
             yield messages.encode(nothing, triton_final_response=True)
 
 
-def _request(body: Any) -> tuple[ModelRef, Asked]:
-    return model_ref(body.model_name, body.model_version), messages.decode(body)
-
-
 def _ref(body: Any) -> ModelRef:
     return model_ref(body.name, body.version)
+
+
+def _to_load(body: Any) -> str:
+    """Return the name of the model; KServe's message has it where Triton's has a repository's."""
+    if body.model_name and body.repository_name:
+        raise Unsupported("'repository_name' specification is not supported", field="repository_name")
+    name: str = body.model_name or body.repository_name
+    return name
+
+
+def _plain(parameters: Any) -> dict[str, Any]:
+    return {
+        name: getattr(value, value.WhichOneof("parameter_choice") or "", None)
+        for name, value in parameters.items()
+    }
 
 
 def _printable(text: str) -> str:

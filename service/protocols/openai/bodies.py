@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
-from service.domain import NAME_PATTERN, ModelRef, Sampling
+from service.domain import HIGHEST_PRIORITY, LOWEST_PRIORITY, NAME_PATTERN, ModelRef, Sampling
 from service.errors import Invalid
 from service.protocols import strict_json
 from service.protocols.openai.fields import screened
@@ -33,7 +41,23 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Stops = Annotated[list[Text], BeforeValidator(_one_or_many), Field(max_length=MAX_STOPS)]
+def _either(*schemas: dict[str, Any]) -> WithJsonSchema:
+    """Tell in the document what is taken beside what the type says."""
+    return WithJsonSchema({"anyOf": list(schemas)})
+
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
+_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_LISTS = {"type": "array", "items": _IDS, "minItems": 1}
+TextsOrIds = Annotated[Any, _either(_TEXT, _TEXTS, _IDS, _LISTS)]
+Stops = Annotated[
+    list[Text],
+    BeforeValidator(_one_or_many),
+    Field(max_length=MAX_STOPS),
+    _either(_TEXT, {**_TEXTS, "minItems": 0, "maxItems": MAX_STOPS}),
+]
+Nothing = Annotated[list[Any], Field(max_length=0)] | None
 
 
 class Body(BaseModel):
@@ -64,11 +88,16 @@ class StreamOptions(Body):
 
 
 class GenerationBody(ModelBody):
-    """What completions and chat have in common; `top_k` is ours."""
+    """What completions and chat have in common; `top_k`, `min_p`, `repetition_penalty` and `priority` are ours (and
+    vLLM's).
+    """
 
     temperature: Annotated[Number, Field(ge=0, le=2)] = 1.0
     top_p: Annotated[Number, Field(ge=0, le=1)] = 1.0
     top_k: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
+    min_p: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    repetition_penalty: Annotated[Number, Field(gt=0, le=10)] = 1.0
+    priority: Annotated[int, Field(strict=True, ge=HIGHEST_PRIORITY, le=LOWEST_PRIORITY)] = 0
     n: Annotated[int, Field(strict=True, ge=1, le=128)] = 1
     seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
     stop: Stops = []
@@ -95,6 +124,8 @@ class GenerationBody(ModelBody):
             frequency_penalty=self.frequency_penalty,
             logit_bias=_biases(self.logit_bias),
             logprobs=logprobs,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
         )
 
     def include_usage(self) -> bool:
@@ -114,10 +145,13 @@ def _biases(given: dict[str, float]) -> tuple[tuple[int, float], ...]:
 
 
 class CompletionBody(GenerationBody):
-    """A prompt or several; what they may be is decided in `completions`."""
+    """A prompt or several; what they may be is decided in `completions`.
 
-    prompt: Any
-    max_tokens: Count = 16
+    `max_tokens` 0 is for `echo`. No prompt at all is the empty one: some models start by themselves.
+    """
+
+    prompt: TextsOrIds = ""
+    max_tokens: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 16
     best_of: Annotated[int, Field(strict=True, ge=1, le=20)] | None = None
     echo: Flag = False
     logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
@@ -130,17 +164,35 @@ class TextPart(Body):
     text: Text
 
 
+_PARTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["type", "text"],
+        "additionalProperties": False,
+        "properties": {"type": {"const": "text"}, "text": _TEXT},
+    },
+}
+
+
 def _parts(value: object) -> object:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
 class Message(Body):
-    """One message; `name` and an empty `refusal` are accepted and left out of the prompt."""
+    """One message; `name`, and what an answer of ours leaves empty, are accepted and left out of the prompt.
+
+    Clients send an answer's message back as a part of the next conversation.
+    """
 
     role: Literal["developer", "system", "user", "assistant"]
-    content: Annotated[list[TextPart], BeforeValidator(_parts)]
+    content: Annotated[list[TextPart], BeforeValidator(_parts), _either(_TEXT, _PARTS)]
     name: Text | None = None
     refusal: None = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: Nothing = None
+    annotations: Nothing = None
 
     def text(self) -> str:
         """Return what the message says."""
@@ -160,8 +212,9 @@ class ChatBody(GenerationBody):
 class EmbeddingBody(ModelBody):
     """Texts or token ids to embed; what they may be is decided in `embeddings`."""
 
-    input: Any
+    input: TextsOrIds
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Count | None = None
 
 
 B = TypeVar("B", bound=Body)

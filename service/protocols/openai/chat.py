@@ -29,7 +29,9 @@ def decode(body: bytes) -> Plan:
     prompt = template.prompt_of((message.role, message.text()) for message in asked.messages)
     limit = asked.max_completion_tokens or asked.max_tokens or UNBOUNDED
     sampling = asked.sampling(asked.top_logprobs or 0 if asked.logprobs else None)
-    request = GenerateRequest(prompt, limit, sampling, (*asked.stop, *template.STOPS))
+    request = GenerateRequest(
+        prompt, limit, sampling, (*asked.stop, *template.STOPS), priority=asked.priority
+    )
     return Plan(
         asked.ref(),
         sequences([request], asked.n),
@@ -97,7 +99,7 @@ def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
     return {"content": content, "refusal": None}
 
 
-def _token(text: str, logprob: float) -> dict[str, Any]:
+def _token(text: str, logprob: float | None) -> dict[str, Any]:
     """Return a token; what is not whole characters has no bytes to tell."""
     whole = "\ufffd" not in text
     return {

@@ -33,7 +33,7 @@ class Whole:
     @property
     def mean_logprob(self) -> float:
         """The log-probability by token, the end token included."""
-        return self.last.logprob / self.last.completion_tokens
+        return self.last.logprob / max(1, self.last.completion_tokens)
 
 
 @dataclass(slots=True)

@@ -26,12 +26,10 @@ def decode(body: bytes) -> Plan:
         raise Invalid(f"expected at least n, {asked.n}, got {tries}", field="best_of")
     if asked.stream and tries > asked.n:
         raise Invalid("the best of several is only known in the end: not with stream", field="best_of")
-    if asked.echo and asked.logprobs is not None:
-        raise Invalid("the log-probabilities of a prompt are not served: not with echo", field="logprobs")
     sampling = asked.sampling(asked.logprobs)
     stops = tuple(asked.stop)
     requests = [
-        GenerateRequest(prompt, asked.max_tokens, sampling, stops, asked.echo)
+        GenerateRequest(prompt, asked.max_tokens, sampling, stops, asked.echo, asked.priority)
         for prompt in prompts(asked.prompt)
     ]
     return Plan(asked.ref(), sequences(requests, tries), tries, asked.n, asked.stream, asked.include_usage())
@@ -104,9 +102,11 @@ def _logprobs(tokens: Sequence[TokenLogprob], count: int) -> dict[str, Any]:
     }
 
 
-def _top(token: TokenLogprob) -> dict[str, float]:
-    """Return the most probable tokens, and the chosen one even if it is not among them."""
-    found: dict[str, float] = {}
+def _top(token: TokenLogprob) -> dict[str, float | None] | None:
+    """Return the most probable tokens, and the chosen one even if it is not among them; None for the very first."""
+    if token.logprob is None:
+        return None
+    found: dict[str, float | None] = {}
     for text, logprob in (*token.top, (token.text, token.logprob)):
         found.setdefault(text, sayable(logprob))
     return found

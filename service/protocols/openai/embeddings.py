@@ -35,6 +35,7 @@ async def answer(gateway: Gateway, body: bytes, call: Call) -> dict[str, Any]:
         raise Unsupported(f"model '{model.name}' has no signature for embeddings", field="model")
     signature = manifest.signatures[name]
     output = _output(signature, name)
+    _check_size(asked.dimensions, signature, output)
     groups = grouped(asked.input, signature)
     rows: dict[int, Array] = {}
     for places, feeds in groups:
@@ -136,6 +137,14 @@ def _output(signature: Signature, name: str) -> str:
     if name in names:
         return name
     raise Unsupported(f"none of the outputs {', '.join(names)} is called '{name}'", field="model")
+
+
+def _check_size(wanted: int | None, signature: Signature, output: str) -> None:
+    """Raise Invalid if another size than the model's own is wanted: a part of an embedding is not one."""
+    shape = signature.output(output).shape
+    size = shape[1] if len(shape) > 1 else 1
+    if wanted is not None and wanted != size:
+        raise Invalid(f"this model's embeddings have {size} dimensions, got {wanted}", field="dimensions")
 
 
 def _encoded(row: Array, form: str) -> list[float] | str:

@@ -12,27 +12,24 @@ from service.errors import Invalid
 
 IGNORED = frozenset(
     {
-        "user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
-        "parallel_tool_calls",
+        "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
+        "prompt_cache_retention", "parallel_tool_calls", "reasoning_effort", "verbosity",
     }
 )  # fmt: skip
-"""Accepted with any value: they are about accounts, prices, caches or tools that are not called."""
+"""Accepted with any value: they are about accounts, prices and caches, tools that are not called, or hints to
+models that heed them."""
 
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "audio": (),
-    "dimensions": (),
     "function_call": ("none", "auto"),
     "functions": ([],),
     "modalities": (["text"],),
     "moderation": (),
     "prediction": (),
-    "reasoning_effort": ("none",),
     "response_format": ({"type": "text"},),
-    "store": (False,),
     "suffix": ("",),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
-    "verbosity": ("medium",),
     "web_search_options": (),
 }
 """Not served: accepted only with a value that asks for nothing, or null."""

@@ -34,6 +34,6 @@ class Head:
         }
 
 
-def sayable(logprob: float) -> float:
-    """Return `logprob`, or the least that the wire can say."""
-    return max(logprob, LEAST_LOGPROB)
+def sayable(logprob: float | None) -> float | None:
+    """Return `logprob`, or the least that the wire can say; None stays None."""
+    return None if logprob is None else max(logprob, LEAST_LOGPROB)

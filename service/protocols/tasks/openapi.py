@@ -25,6 +25,8 @@ DESCRIPTION = """Models for five words: **classify**, **generate**, **translate*
   429 OVERLOADED and 503 UNAVAILABLE: come back after `Retry-After` seconds. 501 UNSUPPORTED: this model cannot
   do that. 504 TIMED_OUT. 500 INTERNAL: our fault.
 * JSON is read strictly: UTF-8, one object, no unknown or duplicate keys, no NaN.
+* All of this is said of `words` and `models`. Routes under other tags are other servers' wires on this port, with
+  their own bodies, statuses and errors; timeouts and request ids are the same.
 """
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

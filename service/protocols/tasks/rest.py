@@ -5,7 +5,7 @@ Knows bodies, replies and the gateway; errors become answers in `service.protoco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request, Response
@@ -18,6 +18,7 @@ from service.errors import Internal, ServiceError
 from service.protocols import http, strict_json
 from service.protocols.departure import unless_gone
 from service.protocols.edge import CALL, Direct
+from service.protocols.openapi import Part, merged
 from service.protocols.refusals import error_of_http
 from service.protocols.tasks import bodies, codec, examples, replies
 from service.protocols.tasks.details import DetailReply
@@ -28,15 +29,30 @@ if TYPE_CHECKING:
     from service.gateway import Gateway
 
 
-def create_api(gateway: Gateway) -> FastAPI:
-    """Return the API with its documents under `/openapi.json` and `/docs`; to be wrapped by the edge."""
-    api = FastAPI(
+class _Api(FastAPI):
+    """Says in its document what `others` say as well: the wires that answer without its router."""
+
+    others: Sequence[Part] = ()
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = merged(super().openapi(), self.others)
+        return self.openapi_schema
+
+
+def create_api(gateway: Gateway, others: Sequence[Part] = ()) -> FastAPI:
+    """Return the API with its documents under `/openapi.json` and `/docs`; to be wrapped by the edge.
+
+    The documents tell of `others` too: the wires beside it.
+    """
+    api = _Api(
         title="Sluice",
         version="1",
         description=DESCRIPTION,
         redoc_url=None,
         redirect_slashes=False,
     )
+    api.others = others
     api.include_router(_create_router(gateway))
     api.add_exception_handler(ServiceError, _answer_error)
     api.add_exception_handler(RequestValidationError, _answer_error)

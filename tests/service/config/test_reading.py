@@ -151,8 +151,8 @@ def test_mappings_are_given_as_json_or_as_tables(tmp_path: Path) -> None:
     ).repository
     assert of_the_file == of_flags
     assert of_flags.labels == {"digits": {"stable": 3}}
-    assert of_flags.policy_of("digits") == Policy(kind="all")
-    assert of_flags.policy_of("others") == Policy()
+    assert of_flags.policies == {"digits": Policy(kind="all")}
+    assert of_flags.policy == Policy()
 
 
 def test_a_default_deadline_beyond_the_latest_is_refused() -> None:

@@ -11,17 +11,24 @@ from hypothesis import strategies as st
 from service.bundle import Signature, StepGraph
 from service.domain import Sampling, Tensors
 from service.engine.contracts import Hypothesis, Prompt, Token
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, Unavailable
 from tests.service.engine.step_models import (
     ATTENTION,
     ATTENTION_SIGNATURE,
+    COUNTING,
+    COUNTING_SIGNATURE,
+    PRESENT,
+    PRESENT_SIGNATURE,
     RECURRENT,
     RECURRENT_SIGNATURE,
     VOCABULARY,
     attention,
+    counting,
     fold,
     logits_of,
+    present,
     recurrent,
 )
 from tests.support.fakes import FakeSession
@@ -147,6 +154,23 @@ async def test_logprobs_are_those_of_the_whole_distribution() -> None:
     (token,) = await collect(recurrent_generator(FakeSession(recurrent)), Prompt((3,)), 1)
     logits = logits_of([fold(0, [3])])[0].astype(np.float64)
     assert token.logprob == pytest.approx(logits.max() - np.log(np.exp(logits).sum()))
+
+
+async def test_a_scored_prompt_is_told_token_by_token_and_goes_on_as_if_it_had_been_read_at_once() -> None:
+    generator = recurrent_generator(FakeSession(recurrent))
+    prompt = Prompt((3,), scored=(7, 2))
+    found, plain = await asyncio.gather(
+        collect(generator, prompt, 4), collect(generator, Prompt((3, 7, 2)), 4)
+    )
+    assert ids(found) == [7, 2, *ids(plain)]
+    assert [token.logprob for token in found[2:]] == [token.logprob for token in plain]
+    for place, token in enumerate((7, 2), start=1):
+        logits = logits_of([fold(0, (3, 7, 2)[:place])])[0].astype(np.float64)
+        assert found[place - 1].logprob == pytest.approx(logits[token] - np.log(np.exp(logits).sum()))
+    (first, last) = await collect(generator, prompt, 0)
+    assert (first.finish_reason, last.finish_reason) == (None, "length")
+    await idle(generator)
+    assert generator.slots_in_use == 0
 
 
 async def test_one_bad_sequence_does_not_fail_its_neighbours() -> None:
@@ -356,6 +380,36 @@ def test_any_interleaving_over_an_attention_graph_gives_the_lone_answers(
         if fate == "stay":
             assert isinstance(tokens, list)
             assert ids(tokens) == expected(prompt, count, 5, source=number * (1 + number % 3))
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
+def test_any_interleaving_over_a_graph_with_whole_presents_gives_the_lone_answers(
+    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
+) -> None:
+    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
+    found = asyncio.run(
+        _run_with(limits, PRESENT, PRESENT_SIGNATURE, FakeSession(present), arrivals, context=False)
+    )
+    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
+        if fate == "stay":
+            assert isinstance(tokens, list)
+            assert ids(tokens) == expected(prompt, count, 5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
+def test_any_interleaving_over_a_graph_that_counts_positions_itself_gives_the_lone_answers(
+    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
+) -> None:
+    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
+    found = asyncio.run(
+        _run_with(limits, COUNTING, COUNTING_SIGNATURE, FakeSession(counting), arrivals, context=False)
+    )
+    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
+        if fate == "stay":
+            assert isinstance(tokens, list)
+            assert ids(tokens) == expected(prompt, count, 5)
 
 
 async def _run_with(

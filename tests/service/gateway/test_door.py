@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.config import Limits
+from service.config import Limits, Secret
 from service.domain import (
     Call,
     GenerateAnswer,
@@ -28,12 +28,22 @@ from service.domain import (
     TranslateRequest,
     Translation,
 )
-from service.errors import Internal, Invalid, NotFound, Overloaded, ServiceError, TimedOut, Unavailable
-from service.gateway import Gateway
+from service.errors import (
+    Forbidden,
+    Internal,
+    Invalid,
+    NotFound,
+    Overloaded,
+    ServiceError,
+    TimedOut,
+    Unavailable,
+)
+from service.gateway import Admin, Gateway
 from service.observability.metrics import Metrics
 from service.repository.changes import Changes
 from service.repository.registry import Registry
 from tests.service.repository.house import live
+from tests.support.gateway import BEARER, KEY, FakeControl
 
 A1 = ModelId("a", 1)
 A = ModelRef("a")
@@ -51,7 +61,7 @@ class Answering:
         self.deadlines: list[float] = []
         self.inside = 0
 
-    async def run(self, request: object, deadline_at_s: float) -> Any:
+    async def run(self, request: object, deadline_at_s: float, client: str = "") -> Any:
         """Answer."""
         self.deadlines.append(deadline_at_s)
         self.inside += 1
@@ -64,7 +74,9 @@ class Answering:
             raise self.error
         return self.answer
 
-    async def stream(self, request: GenerateRequest, deadline_at_s: float) -> AsyncGenerator[TextChunk, None]:
+    async def stream(
+        self, request: GenerateRequest, deadline_at_s: float, client: str = ""
+    ) -> AsyncGenerator[TextChunk, None]:
         """Answer in three pieces; `inside` is 0 again as soon as nobody listens."""
         self.inside += 1
         try:
@@ -384,3 +396,26 @@ async def test_what_was_counted_can_be_read_back_for_each_live_version() -> None
     assert tally.queued.total_s == 0.25
     ((_, tally),) = failing.gateway.tallies()
     assert (tally.answered.times, tally.failed.times) == (0, 1)
+
+
+async def test_control_of_the_repository_is_handed_to_who_may_until_the_door_closes() -> None:
+    control: Any = FakeControl(())
+    changes = Changes()
+    admin = Admin(Secret.of(KEY.encode()), control)
+    gateway = Gateway(Registry(changes), changes, Metrics(), admin=admin)
+    shown = Call("request-7", "rest", 0.0, BEARER)
+    assert gateway.has_admin_calls
+    assert gateway.control("load", shown) is control
+    gateway.drain()
+    assert gateway.control("load", shown) is control
+    gateway.close()
+    with pytest.raises(Unavailable, match="going down"):
+        gateway.control("load", shown)
+
+
+async def test_without_being_told_a_gateway_hands_control_to_nobody() -> None:
+    changes = Changes()
+    gateway = Gateway(Registry(changes), changes, Metrics())
+    assert not gateway.has_admin_calls
+    with pytest.raises(Forbidden):
+        gateway.control("load", Call("request-7", "rest", 0.0, BEARER))

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.config import Policy, Repository
+from service.config import Policy
 from service.domain import ModelId
 from service.repository.plan import Plan, Situation, labels_in_force, plan
+from service.repository.rules import Rules
 
 A1, A2, A3 = (ModelId("a", number) for number in (1, 2, 3))
 B1 = ModelId("b", 1)
-LATEST = Repository()
+LATEST = Rules()
 
 MODELS = st.builds(ModelId, st.sampled_from(["a", "b"]), st.integers(1, 4))
 PRINTS = st.dictionaries(MODELS, st.integers(0, 1))
 LABELS = st.dictionaries(
     st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(["x", "y"]), st.integers(1, 4))
 )
-SETTINGS = st.sampled_from(["latest:1", "latest:2", "all", "specific:1,3"]).map(
-    lambda text: Repository(policy=Policy.model_validate(text))
-)
+POLICIES = st.sampled_from(["latest:1", "latest:2", "all", "specific:1,3"]).map(Policy.model_validate)
+RULES = st.builds(Rules, policy=POLICIES, unloaded=st.frozensets(st.sampled_from(["a", "b"]), max_size=1))
 SITUATIONS = st.builds(Situation, disk=PRINTS, live=PRINTS, failed=PRINTS, labels=LABELS, in_force=LABELS)
 
 
@@ -30,9 +30,9 @@ def made(
     disk: Mapping[ModelId, int],
     live: Mapping[ModelId, int] | None = None,
     failed: Mapping[ModelId, int] | None = None,
-    settings: Repository = LATEST,
+    rules: Rules = LATEST,
 ) -> Plan:
-    return plan(Situation(disk, live or {}, failed or {}, {}), settings)
+    return plan(Situation(disk, live or {}, failed or {}, {}), rules)
 
 
 def test_a_new_version_is_loaded_before_the_old_one_goes() -> None:
@@ -70,46 +70,48 @@ def test_a_version_that_vanished_goes_at_once() -> None:
 
 
 def test_the_newest_version_of_every_model_comes_before_older_ones() -> None:
-    settings = Repository(policy=Policy(kind="all"))
-    assert made({A1: 0, A2: 0, A3: 0, B1: 0}, settings=settings).load == (A3, B1, A2, A1)
+    rules = Rules(policy=Policy(kind="all"))
+    assert made({A1: 0, A2: 0, A3: 0, B1: 0}, rules=rules).load == (A3, B1, A2, A1)
 
 
-@given(SITUATIONS, SETTINGS)
-def test_nothing_is_both_loaded_for_the_first_time_and_unloaded(
-    situation: Situation, settings: Repository
-) -> None:
-    decision = plan(situation, settings)
+@given(SITUATIONS, RULES)
+def test_no_version_of_an_unloaded_model_is_kept_or_loaded(situation: Situation, rules: Rules) -> None:
+    decision = plan(situation, rules)
+    assert not {model.name for model in (*decision.load, *decision.wanted)} & rules.unloaded
+    left = situation.live.keys() - set(decision.unload)
+    assert not {model.name for model in left} & rules.unloaded
+
+
+@given(SITUATIONS, RULES)
+def test_nothing_is_both_loaded_for_the_first_time_and_unloaded(situation: Situation, rules: Rules) -> None:
+    decision = plan(situation, rules)
     assert not set(decision.load) & set(decision.unload)
 
 
-@given(SITUATIONS, SETTINGS)
-def test_only_what_is_on_disk_and_not_known_to_be_bad_is_loaded(
-    situation: Situation, settings: Repository
-) -> None:
-    for model in plan(situation, settings).load:
+@given(SITUATIONS, RULES)
+def test_only_what_is_on_disk_and_not_known_to_be_bad_is_loaded(situation: Situation, rules: Rules) -> None:
+    for model in plan(situation, rules).load:
         assert situation.failed.get(model) != situation.disk[model]
 
 
-@given(SITUATIONS, SETTINGS)
+@given(SITUATIONS, RULES)
 def test_a_model_that_answers_never_stops_while_it_is_wanted_on_disk(
-    situation: Situation, settings: Repository
+    situation: Situation, rules: Rules
 ) -> None:
-    decision = plan(situation, settings)
+    decision = plan(situation, rules)
     left = situation.live.keys() - set(decision.unload)
     for name in {model.name for model in situation.live if model in situation.disk}:
         if any(model.name == name for model in decision.wanted):
             assert any(model.name == name for model in left)
 
 
-@given(SITUATIONS, SETTINGS, st.sets(MODELS))
+@given(SITUATIONS, RULES, st.sets(MODELS))
 def test_doing_what_the_plan_says_comes_to_rest(
-    situation: Situation, settings: Repository, bad: set[ModelId]
+    situation: Situation, rules: Rules, bad: set[ModelId]
 ) -> None:
     live, failed = dict(situation.live), dict(situation.failed)
     for _ in range(40):
-        decision = plan(
-            Situation(situation.disk, live, failed, situation.labels, situation.in_force), settings
-        )
+        decision = plan(Situation(situation.disk, live, failed, situation.labels, situation.in_force), rules)
         if not decision.load and not decision.unload:
             break
         for model in decision.unload:

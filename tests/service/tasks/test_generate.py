@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service import bundle
 from service.bundle import BundleError
-from service.domain import GenerateRequest, ModelId, Sampling, TextChunk
+from service.domain import Caller, GenerateRequest, ModelId, Sampling, TextChunk
 from service.errors import Internal, Invalid, TimedOut, Unavailable
 from service.tasks import build_task
 from service.tasks.generate import Generate
@@ -50,6 +50,31 @@ async def test_a_prompt_is_continued_up_to_the_limit(tmp_path: Path) -> None:
     answer = await letters(tmp_path).run(GenerateRequest("hello", max_tokens=12), NEVER_S)
     assert (answer.model, answer.text) == (ModelId("letters", 1), generated("hello", 12))
     assert (answer.finish_reason, answer.prompt_tokens, answer.completion_tokens) == ("length", 5, 12)
+
+
+@pytest.mark.parametrize(("prompt", "made"), [("hello", 3), ("abcdefg", 1), ("abcdefgh", 1)])
+async def test_prompt_and_continuation_together_are_no_longer_than_the_model_knows_positions_for(
+    tmp_path: Path, prompt: str, made: int
+) -> None:
+    directory = bundles.write_generator(tmp_path)
+    manifest = bundle.read(directory)
+    limited = manifest.task.model_copy(update={"max_total_tokens": 8})
+    task = build_task(manifest.model_copy(update={"task": limited}), {}, greedy(), directory)
+    answer = await task.run(GenerateRequest(prompt, max_tokens=12), NEVER_S)
+    assert (answer.completion_tokens, answer.finish_reason) == (made, "length")
+
+
+@pytest.mark.parametrize("end", [".", "b"])
+async def test_any_of_several_end_tokens_is_no_part_of_the_text(tmp_path: Path, end: str) -> None:
+    directory = bundles.write_generator(tmp_path)
+    manifest = bundle.read(directory)
+    ends = {"end_id": ALPHABET.index("."), "other_end_ids": (ALPHABET.index("b"),)}
+    generator = saying(f"a{end}", end_id=ALPHABET.index(end))
+    task = build_task(
+        manifest.model_copy(update={"task": manifest.task.model_copy(update=ends)}), {}, generator, directory
+    )
+    answer = await task.run(GenerateRequest("x", max_tokens=5), NEVER_S)
+    assert (answer.text, answer.finish_reason, answer.completion_tokens) == ("a", "stop", 2)
 
 
 async def test_the_stream_tells_each_character_and_in_the_last_chunk_how_it_ended(tmp_path: Path) -> None:
@@ -143,6 +168,12 @@ async def test_sampling_and_limits_are_passed_on(tmp_path: Path) -> None:
     assert asked.prompt.tokens == tuple(ALPHABET.index(character) for character in "hello")
 
 
+async def test_the_caller_and_its_priority_are_passed_on(tmp_path: Path) -> None:
+    generator = greedy()
+    await letters(tmp_path, generator).run(GenerateRequest("a", max_tokens=1, priority=3), NEVER_S, "team")
+    assert generator.asked[0].caller == Caller("team", 3)
+
+
 async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
     generator = greedy()
     await letters(tmp_path, generator).run(
@@ -180,6 +211,13 @@ async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
             "logit_bias",
             "at most 1024",
         ),
+        (GenerateRequest("a", sampling=Sampling(min_p=1.1)), "min_p", "expected 0 to 1, got 1.1"),
+        (
+            GenerateRequest("a", sampling=Sampling(repetition_penalty=0.0)),
+            "repetition_penalty",
+            "more than 0 and at most 10, got 0",
+        ),
+        (GenerateRequest("a", priority=101), "priority", r"-100 \(first\) to 100 \(last\), got 101"),
         (GenerateRequest("a", sampling=Sampling(logprobs=21)), "logprobs", "expected 0 to 20, got 21"),
         (GenerateRequest("a", sampling=Sampling(logprobs=-1)), "logprobs", "got -1"),
         (GenerateRequest(()), "prompt", "cannot start from nothing"),
@@ -287,13 +325,43 @@ async def test_with_echo_the_answer_begins_with_the_prompt_in_which_no_stop_stri
 
 async def test_log_probabilities_tell_every_token_of_the_text_and_where_it_begins(tmp_path: Path) -> None:
     task = letters(tmp_path, saying("abc"))
-    request = GenerateRequest("x", max_tokens=3, sampling=Sampling(logprobs=0), echo=True)
+    request = GenerateRequest("x", max_tokens=3, sampling=Sampling(logprobs=0))
     told = [token for chunk in await chunks_of(task, request) for token in chunk.logprobs]
     assert [(token.text, token.offset, token.logprob) for token in told] == [
-        ("a", 1, -0.5),
-        ("b", 2, -0.5),
-        ("c", 3, -0.5),
+        ("a", 0, -0.5),
+        ("b", 1, -0.5),
+        ("c", 2, -0.5),
     ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_with_echo_the_tokens_of_the_prompt_are_scored_and_not_counted(
+    tmp_path: Path, count: int
+) -> None:
+    task = letters(tmp_path)
+    request = GenerateRequest("hey", count, Sampling(logprobs=0), stop=("he",), echo=True)
+    chunks = await chunks_of(task, request)
+    text = "hey" + generated("hey", count)
+    assert "".join(chunk.text for chunk in chunks) == text
+    told = [token for chunk in chunks for token in chunk.logprobs]
+    assert "".join(token.text for token in told) == text
+    assert [token.offset for token in told] == list(range(3 + count))
+    assert [token.logprob for token in told] == [None] + [-0.5] * (2 + count)
+    last = chunks[-1]
+    assert (last.finish_reason, last.prompt_tokens, last.completion_tokens) == ("length", 3, count)
+    assert sum(chunk.tokens for chunk in chunks) == count
+    assert last.logprob == count * -0.5
+
+
+@pytest.mark.parametrize(("prompt", "sampling"), [("hey", Sampling()), ("h", Sampling(logprobs=1))])
+async def test_nothing_is_run_for_an_echo_of_which_nothing_is_to_be_scored(
+    tmp_path: Path, prompt: str, sampling: Sampling
+) -> None:
+    generator = greedy()
+    (chunk,) = await chunks_of(letters(tmp_path, generator), GenerateRequest(prompt, 0, sampling, echo=True))
+    assert (chunk.text, chunk.finish_reason, chunk.prompt_tokens) == (prompt, "length", len(prompt))
+    assert [token.text for token in chunk.logprobs] == ([] if sampling.logprobs is None else ["h"])
+    assert generator.asked == []
 
 
 async def test_log_probabilities_come_with_the_text_of_their_tokens_and_without_the_stop_string(

@@ -125,6 +125,13 @@ async def test_rows_of_several_runs_come_back_in_their_order() -> None:
     assert answer["usage"] == {"prompt_tokens": 5, "total_tokens": 5}
 
 
+async def test_only_the_models_own_number_of_dimensions_may_be_asked_for() -> None:
+    assert (await ask(Embedder(), input="a", dimensions=2)).status_code == 200
+    for wrong in (1, 3, 0, "2"):
+        refused = await ask(Embedder(), input="a", dimensions=wrong)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "dimensions")
+
+
 async def test_a_model_without_the_signature_says_so() -> None:
     response = await ask(FakeGateway(), input="a")
     assert (response.status_code, response.json()["error"]["param"]) == (400, "model")

@@ -49,6 +49,15 @@ def test_null_means_the_default_and_harmless_fields_change_nothing() -> None:
     assert talk_of(**harmless, **dict.fromkeys(IGNORED, "x")) == talk_of()
 
 
+def test_a_completion_without_a_prompt_has_the_empty_one() -> None:
+    assert completions.decode(b'{"model": "m"}') == plan_of(prompt="") == plan_of(prompt=None)
+
+
+def test_no_tokens_at_all_may_be_asked_for_with_echo() -> None:
+    (request,) = plan_of(max_tokens=0, echo=True, logprobs=1).sequences
+    assert request == GenerateRequest("p", 0, Sampling(logprobs=1), echo=True)
+
+
 @pytest.mark.parametrize("name", sorted(HARMLESS))
 def test_what_is_not_served_is_refused_by_name(name: str) -> None:
     with pytest.raises(Invalid, match="is not served") as caught:
@@ -106,8 +115,7 @@ def test_each_choice_has_its_own_seed_and_each_prompt_the_same_ones() -> None:
         ({"best_of": 2, "stream": True}, "best_of"),
         ({"logprobs": 6}, "logprobs"),
         ({"logprobs": True}, "logprobs"),
-        ({"logprobs": 0, "echo": True}, "logprobs"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": 2**31}, "max_tokens"),
         ({"seed": 2**63}, "seed"),
         ({"stop": ["a"] * 5}, "stop"),
@@ -166,6 +174,13 @@ def test_the_template_keeps_every_message_in_order_and_ends_with_the_assistants_
     assert prompt == "".join(f"{role}:\n{text}\n" for role, text in messages) + "assistant:\n"
 
 
+def test_an_answers_message_may_be_sent_back() -> None:
+    empty: dict[str, Any] = dict.fromkeys(("refusal", "audio", "function_call", "tool_calls", "annotations"))
+    said = {"role": "assistant", "content": "Hello"}
+    for more in ({}, empty, {"tool_calls": [], "annotations": []}):
+        assert talk_of(messages=[{**said, **more}]) == talk_of(messages=[said])
+
+
 def test_logprobs_of_a_chat_are_asked_for_by_two_fields() -> None:
     assert talk_of().sequences[0].sampling.logprobs is None
     assert talk_of(logprobs=True).sequences[0].sampling.logprobs == 0
@@ -182,7 +197,7 @@ def test_logprobs_of_a_chat_are_asked_for_by_two_fields() -> None:
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
-        ({"messages": [{"role": "assistant", "content": "a", "tool_calls": []}]}, "messages[0].tool_calls"),
+        ({"messages": [{"role": "assistant", "content": "a", "tool_calls": [{}]}]}, "messages[0].tool_calls"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"best_of": 2}, "best_of"),

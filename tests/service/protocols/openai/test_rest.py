@@ -246,6 +246,7 @@ async def test_the_model_list_is_not_this_wires(http: httpx.AsyncClient) -> None
 def test_log_probabilities_that_json_cannot_say_are_told_as_the_least() -> None:
     token = TokenLogprob("a", 0, -0.5, (("b", -0.1), ("c", -float("inf"))))
     assert top_of(token) == {"b": -0.1, "c": -9999.0, "a": -0.5}
+    assert top_of(TokenLogprob("first", 0, None)) is None
 
 
 def test_half_a_character_has_no_bytes() -> None:
