@@ -127,11 +127,11 @@ def _refuse_too_few(names: Sequence[str], labels: Sequence[str], path: Path) -> 
 
 
 def split(features: tuple[str, ...], labels: tuple[str, ...], rows: Rows, source: str) -> Table:
-    """Hold out three tenths, keep a sixth of the rest for validation; every label is in every part."""
+    """Hold out a fifth, keep an eighth of the rest for validation; every label is in every part."""
     order = np.arange(len(rows))
-    rest, held_out = train_test_split(order, test_size=0.3, random_state=SPLIT_SEED, stratify=rows.classes)
+    rest, held_out = train_test_split(order, test_size=0.2, random_state=SPLIT_SEED, stratify=rows.classes)
     train, seen = train_test_split(
-        rest, test_size=1 / 6, random_state=SPLIT_SEED, stratify=rows.classes[rest]
+        rest, test_size=1 / 8, random_state=SPLIT_SEED, stratify=rows.classes[rest]
     )
     first, second, third = (Rows(rows.values[part], rows.classes[part]) for part in (train, seen, held_out))
     return Table(features, labels, first, second, third, source)

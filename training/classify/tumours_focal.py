@@ -40,20 +40,20 @@ class FocalSettings(Settings):
     of the focal loss, `balance` the weight of its rare class (Lin et al. 2017).
     """
 
-    epochs: PositiveInt = 60
+    epochs: PositiveInt = 100
     batch_size: PositiveInt = 32
-    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
     loss: Literal["focal", "weighted"] = "focal"
     focus: Annotated[float, Field(ge=0, le=10)] = 2.0
-    balance: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    balance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     rare: Annotated[float, Field(gt=0, le=0.5)] | None = 0.2
-    hidden: tuple[PositiveInt, ...] = (32, 16)
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    hidden: tuple[PositiveInt, ...] = (16,)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
 
 PROFILES: dict[Profile, dict[str, object]] = {
-    "quick": {"patience": 20},
-    "full": {"epochs": 300, "patience": 60},
+    "quick": {},
+    "full": {"epochs": 400, "patience": 100},
     "smoke": {"epochs": 2, "hidden": (4,)},
 }
 
