@@ -64,7 +64,9 @@ class House:
         self._settings = settings
         self._log = logs.get("service.app")
         changes = Changes()
-        self._metrics = Metrics()
+        self._metrics = Metrics(aliases=settings.metrics.aliases)
+        if settings.engine.device != "cpu":
+            self._metrics.watch_gpus()
         self._registry = Registry(changes)
         self._reloader = Reloader(
             DirectoryStore(settings.models),

@@ -134,6 +134,12 @@ class Admin(_Group):
         return self
 
 
+class Metrics(_Group):
+    """What `/metrics` has."""
+
+    aliases: bool = Field(True, description="also tell metrics by the names that other servers give them")
+
+
 class Engine(_Group):
     """How graphs are run."""
 
@@ -187,6 +193,7 @@ class Settings(_Group):
     grpc: Grpc = Grpc()
     operations: Operations = Operations()
     admin: Admin = Admin()
+    metrics: Metrics = Metrics()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()

@@ -14,8 +14,9 @@ async def operations(gateway: FakeGateway) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_metrics_are_prometheus_text(operations: httpx.AsyncClient) -> None:
-    response = await operations.get("/metrics")
+@pytest.mark.parametrize("path", ["/metrics", "/monitoring/prometheus/metrics"])
+async def test_metrics_are_prometheus_text(operations: httpx.AsyncClient, path: str) -> None:
+    response = await operations.get(path)
     assert response.text == "sluice_up 1\n"
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
 
