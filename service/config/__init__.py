@@ -3,7 +3,7 @@
 Knows nothing of what the settings are for. Read once, in `service.app`; each room receives only its own class.
 """
 
-from service.config.reading import ConfigError, read
+from service.config.reading import ConfigError, Location, Value, read
 from service.config.secret import Secret
 from service.config.settings import (
     Admin,
@@ -14,6 +14,7 @@ from service.config.settings import (
     Limits,
     Log,
     Metrics,
+    Oip,
     Operations,
     Policy,
     Repository,
@@ -28,12 +29,15 @@ __all__ = [
     "Grpc",
     "Http",
     "Limits",
+    "Location",
     "Log",
     "Metrics",
+    "Oip",
     "Operations",
     "Policy",
     "Repository",
     "Secret",
     "Settings",
+    "Value",
     "read",
 ]

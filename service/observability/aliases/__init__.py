@@ -9,5 +9,6 @@ of counters: they are exposed without a type, which Prometheus does not mind.
 
 from service.observability.aliases.tfserving import TfServingNames
 from service.observability.aliases.triton import TritonNames
+from service.observability.aliases.vllm import VllmNames
 
-__all__ = ["TfServingNames", "TritonNames"]
+__all__ = ["TfServingNames", "TritonNames", "VllmNames"]

@@ -45,6 +45,14 @@ def gauge(name: str, text: str, found: Values, naming: Naming, scale: float = 1.
     return _metric(name, text, "gauge", found, naming, scale)
 
 
+def counter(name: str, text: str, found: Values, naming: Naming) -> Metric:
+    """Return a counter, whose samples are called `NAME_total`, with what was `found`."""
+    metric = Metric(name, text, "counter")
+    for labels, value in _summed(found, naming):
+        metric.add_sample(f"{name}_total", dict(labels), value)
+    return metric
+
+
 def histogram(name: str, text: str, family: Collector, naming: Naming, scale: float = 1.0) -> Metric:
     """Return a histogram with our buckets; `scale` is how many of their units are in one of ours."""
     metric = Metric(name, text, "histogram")
