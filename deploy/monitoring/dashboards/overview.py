@@ -95,6 +95,7 @@ _REQUESTS = Row(
             (Query(rate("sluice_refusals_total", by="model, reason"), "{{model}} {{reason}}"),),
             "Turned away for the gateway's own sake.",
             "reqps",
+            quiet=True,
         ),
     ),
 )
@@ -137,6 +138,7 @@ _MODELS = Row(
             "files: missing or wrong; graph: cannot be opened or run; golden: answers otherwise than when exported.",
             kind="table",
             width=12,
+            quiet=True,
         ),
     ),
 )

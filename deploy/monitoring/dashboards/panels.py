@@ -24,7 +24,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing; `unit` is Grafana's name of it, `width` of 24. `gpu` says that only gateways with one have data."""
+    """One drawing; `unit` is Grafana's name of it, `width` of 24.
+
+    `gpu`: only gateways with one have data. `quiet`: there is nothing to draw while all is well.
+    """
 
     title: str
     queries: tuple[Query, ...]
@@ -33,6 +36,7 @@ class Panel:
     kind: Kind = "timeseries"
     width: int = 8
     gpu: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,11 @@ def exposed() -> dict[str, set[str]]:
     """The code's own list: every series that a gateway may tell, and its labels."""
     families = Families()
     names: dict[str, set[str]] = {}
+    for metric in families.registry.collect():  # those of the process have no labels
+        _add(names, metric.name, metric.type, TARGET)
     for member in vars(families).values():
         if isinstance(member, Counter | Gauge | Histogram):
             _add(names, member._name, member._type, set(member._labelnames) | TARGET)
-    for metric in families.registry.collect():
-        if metric.name not in names:
-            _add(names, metric.name, metric.type, TARGET)
     registry = CollectorRegistry()
     registry.register(gpus.Gpus(NoNvml()))
     for metric in registry.collect():
