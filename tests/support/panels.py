@@ -20,15 +20,19 @@ class Prometheus:
     """One that listens at `url`."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._http = httpx.Client(base_url=url, timeout=10)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
 
     def ready(self) -> bool:
         """Say whether it answers queries yet."""
-        return httpx.get(f"{self._url}/-/ready", timeout=10).status_code == 200
+        return self._http.get("/-/ready").status_code == 200
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """Return the vector that an expression has now; fails if it is none."""
-        answer = httpx.get(f"{self._url}/api/v1/query", params={"query": expression}, timeout=10)
+        answer = self._http.get("/api/v1/query", params={"query": expression})
         assert answer.status_code == 200, f"{expression}\n{answer.text}"
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
