@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-TFSERVING_METRICS = "/monitoring/prometheus/metrics"
-"""Where whoever reads TensorFlow Serving's looks for them."""
-
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -58,7 +55,6 @@ def create_operations_app(
     app = Starlette(
         routes=[
             Route("/metrics", metrics, methods=["GET"]),
-            Route(TFSERVING_METRICS, metrics, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
             *admin.create_routes(gateway),

@@ -14,9 +14,8 @@ async def operations(gateway: FakeGateway) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/monitoring/prometheus/metrics"])
-async def test_metrics_are_prometheus_text(operations: httpx.AsyncClient, path: str) -> None:
-    response = await operations.get(path)
+async def test_metrics_are_prometheus_text(operations: httpx.AsyncClient) -> None:
+    response = await operations.get("/metrics")
     assert response.text == "sluice_up 1\n"
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
 
