@@ -18,7 +18,7 @@ from prometheus_client import Counter, Histogram, generate_latest
 from service import __version__
 from service.domain import ModelId, VersionState, Word
 from service.observability import gpus
-from service.observability.aliases import TfServingNames, TritonNames, VllmNames
+from service.observability.aliases import Aliases
 from service.observability.families import UNKNOWN, Families
 from service.observability.tally import Tally
 
@@ -161,9 +161,7 @@ class Metrics:
         self._recorders: dict[ModelId, VersionRecorder] = {}
         self.unknown = VersionRecorder(self.families, UNKNOWN, "")
         if aliases:
-            self.families.registry.register(TritonNames(self.families, self._tallies))
-            self.families.registry.register(TfServingNames(self.families))
-            self.families.registry.register(VllmNames(self.families))
+            self.families.registry.register(Aliases(self.families, self._tallies))
         self.families.build.labels(__version__, platform.python_version()).set(1)
 
     def text(self) -> bytes:

@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import Metric
-from prometheus_client.registry import Collector
 
 from service.observability.aliases.renaming import (
     MICROSECONDS,
     Labels,
-    histogram,
+    Readings,
     labelled,
     untyped,
-    values,
 )
 from service.observability.families import Families
 
@@ -36,22 +34,22 @@ _STATUSES = {
 _BATCHING = ":tensorflow:serving:batching_session:"
 
 
-class TfServingNames(Collector):
+class TfServingNames:
     """The aliases of one set of families."""
 
     def __init__(self, families: Families) -> None:
         self._families = families
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every alias with the numbers of now."""
+    def told(self, readings: Readings) -> Iterator[Metric]:
+        """Yield every alias."""
         families = self._families
         yield untyped(
             ":tensorflow:serving:request_count",
             "Requests that came to an end.",
-            values(families.request_duration, "_count"),
+            readings.values(families.request_duration, "_count"),
             lambda labels: {"model_name": labels["model"], "status": _status(labels)},
         )
-        yield histogram(
+        yield readings.histogram(
             ":tensorflow:serving:request_latency",
             "Time in all of requests, in microseconds.",
             families.request_duration,
@@ -63,7 +61,7 @@ class TfServingNames(Collector):
             },
             MICROSECONDS,
         )
-        yield histogram(
+        yield readings.histogram(
             f"{_BATCHING}queuing_latency",
             "Time that requests waited for their first run, in microseconds.",
             families.queue_wait,
@@ -71,7 +69,10 @@ class TfServingNames(Collector):
             MICROSECONDS,
         )
         yield untyped(
-            f"{_BATCHING}wrapped_run_count", "Runs of graphs.", values(families.batches, "_total"), labelled()
+            f"{_BATCHING}wrapped_run_count",
+            "Runs of graphs.",
+            readings.values(families.batches, "_total"),
+            labelled(),
         )
 
 

@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from prometheus_client import Metric
-from prometheus_client.registry import Collector
 
 from service.domain import ModelId
 from service.observability.aliases.renaming import (
     MICROSECONDS,
     Labels,
+    Readings,
     Values,
     gauge,
     labelled,
     untyped,
-    values,
 )
 from service.observability.families import UNKNOWN, Families
 from service.observability.tally import Tally
@@ -38,41 +37,44 @@ _VERSION = labelled(model="model", version="version")
 Tallies = Callable[[], Iterable[tuple[ModelId, Tally]]]
 
 
-class TritonNames(Collector):
+class TritonNames:
     """The aliases of one set of families; `tallies` gives what was counted for each version."""
 
     def __init__(self, families: Families, tallies: Tallies) -> None:
         self._families = families
         self._tallies = tallies
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every alias with the numbers of now."""
-        yield from self._requests()
-        yield from self._runs()
-        yield from self._gauges()
+    def told(self, readings: Readings) -> Iterator[Metric]:
+        """Yield every alias."""
+        yield from self._requests(readings)
+        yield from self._runs(readings)
+        yield from self._gauges(readings)
 
-    def _requests(self) -> Iterator[Metric]:
+    def _requests(self, readings: Readings) -> Iterator[Metric]:
         requests, ok = self._families.request_duration, {"outcome": "ok"}
         yield untyped(
             "nv_inference_request_success",
             "Requests that were answered.",
-            values(requests, "_count", ok),
+            readings.values(requests, "_count", ok),
             _of_a_model,
         )
         yield untyped(
-            "nv_inference_request_failure", "Requests that failed.", values(requests, "_count"), _failed
+            "nv_inference_request_failure",
+            "Requests that failed.",
+            readings.values(requests, "_count"),
+            _failed,
         )
         yield untyped(
             "nv_inference_request_duration_us",
             "Time in all of answered requests.",
-            values(requests, "_sum", ok),
+            readings.values(requests, "_sum", ok),
             _of_a_model,
             MICROSECONDS,
         )
         yield untyped(
             "nv_inference_queue_duration_us",
             "Time that answered requests waited for their first run.",
-            values(self._families.queue_wait, "_sum"),
+            readings.values(self._families.queue_wait, "_sum"),
             _of_a_model,
             MICROSECONDS,
         )
@@ -84,23 +86,23 @@ class TritonNames(Collector):
             MICROSECONDS,
         )
 
-    def _runs(self) -> Iterator[Metric]:
+    def _runs(self, readings: Readings) -> Iterator[Metric]:
         rows = self._families.batch_rows
-        yield untyped("nv_inference_count", "Rows that were run.", values(rows, "_sum"), _VERSION)
-        yield untyped("nv_inference_exec_count", "Runs of graphs.", values(rows, "_count"), _VERSION)
+        yield untyped("nv_inference_count", "Rows that were run.", readings.values(rows, "_sum"), _VERSION)
+        yield untyped("nv_inference_exec_count", "Runs of graphs.", readings.values(rows, "_count"), _VERSION)
 
-    def _gauges(self) -> Iterator[Metric]:
+    def _gauges(self, readings: Readings) -> Iterator[Metric]:
         families = self._families
         yield gauge(
             "nv_inference_pending_request_count",
             "Requests that wait for their first run.",
-            chain(values(families.queue_depth), values(families.sequences_waiting)),
+            chain(readings.values(families.queue_depth), readings.values(families.sequences_waiting)),
             _VERSION,
         )
         yield gauge(
             "nv_model_load_duration_secs",
             "How long loading took.",
-            values(families.model_load_duration),
+            readings.values(families.model_load_duration),
             _VERSION,
         )
 
