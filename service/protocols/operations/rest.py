@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+
 MAX_BODY_BYTES = 64 * 1024
 
 
