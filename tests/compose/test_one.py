@@ -60,6 +60,11 @@ def test_prometheus_reports_the_gateway_up_and_counts_its_requests(stack: Stack)
     assert wait_for(lambda: stack.query("sum by (instance) (sluice_tokens_total) > 0"), BACK_WITHIN_S)
 
 
+def test_the_gateway_knows_its_memory_limit(stack: Stack) -> None:
+    limit = stack.inspect("gateway")["HostConfig"]["Memory"]
+    assert stack.query("sluice_memory_limit_bytes") == {"gateway:8002": limit}
+
+
 def test_every_panel_of_the_dashboards_has_numbers(stack: Stack) -> None:
     models = {"sluice-model": "prose-lstm", "sluice-generation": "prose-lstm"}
     with closing(Prometheus(stack.url("PROMETHEUS", ""))) as prometheus:
