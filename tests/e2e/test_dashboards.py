@@ -1,4 +1,4 @@
-"""A real Prometheus reads a real gateway: every drawing of the dashboards has numbers, and alerts fire."""
+"""A real Prometheus reads a real gateway: every drawing of the dashboards has numbers, and rules are evaluated."""
 
 import time
 from collections.abc import Iterator
@@ -101,6 +101,12 @@ def test_several_gateways_are_added_up_and_what_they_have_in_common_counts_once(
     assert watched.value(panels["Gateways"]) == 2
     assert watched.value(panels["Models that answer"]) == len(sound_requests.SERVED)
     assert watched.value(panels["Versions refused"]) == 1
+
+
+def test_a_version_that_is_refused_is_about_to_raise_an_alert(watched: Watched) -> None:
+    alert = 'ALERTS{alertname="ParityRefused",model="boxes",version="2",severity="warning"}'
+    (found,) = watched.servers[0].wait_for(lambda: watched.prometheus.ask(alert))
+    assert found["metric"]["alertstate"] in {"pending", "firing"}
 
 
 def test_choices_have_something_to_choose(watched: Watched) -> None:
