@@ -18,6 +18,7 @@ from service.config.settings import (
     Policy,
     Repository,
     Settings,
+    Tracing,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Repository",
     "Secret",
     "Settings",
+    "Tracing",
     "Value",
     "read",
 ]
