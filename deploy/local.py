@@ -23,14 +23,14 @@ from service.bundle import MANIFEST
 from service.config import ConfigError, Settings, read
 from training.run import Run, newest_first
 
-JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
+JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
 """What a repository needs, quickest first."""
 
 TRY = {
     "english-french": ("translate", '{"text": "The old teacher does not see the small house."}'),
     "prose-lstm": (
         "generate",
-        '{"prompt": "The value of ", "max_tokens": 80, "temperature": 0.7, "seed": 1}',
+        '{"model": "prose-lstm", "prompt": "The value of ", "max_tokens": 80, "temperature": 0.7, "seed": 1}',
     ),
 }
 """A call that fits on one line, by model: the word and its body."""

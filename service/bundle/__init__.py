@@ -38,6 +38,7 @@ from service.bundle.signatures import (
 )
 from service.bundle.tasks import (
     Classify,
+    Encoder,
     FeatureInput,
     Generate,
     ImageInput,
@@ -58,6 +59,7 @@ __all__ = [
     "BundleError",
     "Classify",
     "DType",
+    "Encoder",
     "ExampleFeature",
     "Examples",
     "FeatureInput",

@@ -202,6 +202,12 @@ class Engine(_Group):
     max_queued_bytes: Count = Field(256 * _MIB, description="bytes that may wait for one graph")
     inline_bound_s: Seconds = Field(0.001, description="runs expected to be shorter are made on the loop")
     slots: Count = Field(32, description="sequences of a generator that step together")
+    cache_bytes: Count | None = Field(
+        None, description="state memory of a generator's running rows; unset bounds it by slots alone"
+    )
+    stall_s: PositiveSeconds = Field(
+        30.0, description="how long a stream that is not read keeps its slot before it is ended"
+    )
 
 
 class Limits(_Group):

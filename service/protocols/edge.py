@@ -86,7 +86,7 @@ class Edge:
         direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
         wire = self._default if direct is not None else self._wire_of(scope)
         try:
-            call = http.call(headers, self._limits, request_id, time.monotonic())
+            call = http.call(headers, self._limits, request_id, time.monotonic(), scope.get("client"))
             http.check_body_headers(headers, self._limits)
             compression.encoding_of(headers.get(b"content-encoding"))
         except ServiceError as error:

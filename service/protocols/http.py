@@ -34,6 +34,7 @@ HTTP_STATUS: Mapping[Code, int] = {
 Headers = Mapping[bytes, bytes]
 RawHeaders = list[tuple[bytes, bytes]]
 
+MAX_CLIENT_CHARACTERS = 128
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _MILLISECONDS = re.compile(rb"[0-9]{1,12}")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
@@ -96,14 +97,28 @@ def check_json_type(headers: Headers) -> None:
         raise Invalid("expected JSON, with the header content-type: application/json", field="content-type")
 
 
-def call(headers: Headers, limits: WireLimits, request_id: str, now_s: float) -> Call:
-    """Return what surrounds the request; raises as `timeout_s`."""
+def call(
+    headers: Headers,
+    limits: WireLimits,
+    request_id: str,
+    now_s: float,
+    peer: tuple[str, int] | None = None,
+) -> Call:
+    """Return what surrounds the request from `peer`; raises as `timeout_s`."""
+    named = headers.get(b"x-client-id")
     return Call(
         request_id=request_id,
         protocol="rest",
         deadline_at_s=now_s + timeout_s(headers, limits),
         credentials=headers.get(b"authorization", b"").decode("latin-1"),
+        client=peer[0] if named is None and peer else client_named(named),
     )
+
+
+def client_named(name: bytes | str | None) -> str:
+    """Return whom `x-client-id` names, for a proxy that knows its callers; a long name is cut."""
+    text = name.decode("latin-1") if isinstance(name, bytes) else name or ""
+    return text[:MAX_CLIENT_CHARACTERS]
 
 
 def too_large(max_bytes: int) -> TooLarge:

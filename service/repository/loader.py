@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import cast
 
 from service.bundle import (
-    DEFAULT_GRAPH,
     MANIFEST,
     BundleError,
     Generate,
@@ -29,13 +28,15 @@ from service.domain import ModelId
 from service.engine.batcher import Batcher, BatchRecord
 from service.engine.batching import BatchLimits
 from service.engine.contracts import Session
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.engine.session import Placement, SessionError, open_session
 from service.observability import tracing
 from service.observability.metrics import Metrics
 from service.observability.tracing import NULL_TRACER, Batch, Trace, Tracer, Wait
-from service.repository import bare, golden, inspection
+from service.repository import golden, inspection
 from service.repository.errors import LoadError
+from service.repository.huggingface.opening import open_version
 from service.repository.live import LoadedVersion
 from service.tasks.build import Task, build_predict, build_task
 
@@ -43,7 +44,7 @@ OpenSession = Callable[[Path], Session]
 
 
 class BundleLoader:
-    """Loads bundles, and bare graphs without a manifest.
+    """Loads bundles, and graphs without a manifest.
 
     What takes long happens in a thread of its own, so that the event loop keeps serving. A model that
     `may_be_renamed` is served by the name that it is loaded by, whatever its manifest calls it.
@@ -98,7 +99,7 @@ class BundleLoader:
     def _open(self, model: ModelId, directory: Path) -> tuple[Manifest, dict[str, Session]]:
         try:
             if not (directory / MANIFEST).exists():
-                return self._open_bare(model, directory)
+                return open_version(model, directory, self._open_graph)
             manifest = _read(model, directory, renamed=self._may_be_renamed(model.name))
             sessions: dict[str, Session] = {}
             for name, signature in manifest.signatures.items():
@@ -115,14 +116,6 @@ class BundleLoader:
                     directory, request, signature, sessions[request.signature], self._max_rows(manifest)
                 )
         return manifest, sessions
-
-    def _open_bare(self, model: ModelId, directory: Path) -> tuple[Manifest, dict[str, Session]]:
-        graph = directory / DEFAULT_GRAPH
-        if not graph.resolve().is_relative_to(directory.resolve()):
-            raise LoadError(f"'{DEFAULT_GRAPH}' lies outside the version directory")
-        session = self._open_graph(graph)
-        signature = inspection.describe(DEFAULT_GRAPH, session)
-        return bare.manifest(model, signature, graph), {bare.SIGNATURE: session}
 
     def _max_rows(self, manifest: Manifest) -> int:
         return self._engine.max_rows or manifest.batching.max_rows
@@ -169,7 +162,7 @@ class BundleLoader:
         recorder = self._metrics.graph(model, name)
 
         def record(step: StepRecord) -> None:
-            recorder.ran(step.rows, step.run_s, 0.0, "step", failed=step.failed)
+            recorder.stepped(step.rows, step.run_s, step.loop_s, failed=step.failed)
 
         return Generator(
             sessions[name],
@@ -179,21 +172,19 @@ class BundleLoader:
                 slots=self._engine.slots,
                 max_waiting=self._engine.max_queued,
                 inline_bound_s=self._engine.inline_bound_s,
+                cache_bytes=self._engine.cache_bytes,
+                stall_s=self._engine.stall_s,
             ),
-            end_id=task.end_id,
+            end_id=task.end_ids,
             on_step=record,
+            on_yield=self._metrics.version(model).preempted,
         )
 
     def _watch(self, model: ModelId, runners: Mapping[str, Batcher], generator: Generator | None) -> None:
         for name, batcher in runners.items():
             self._metrics.watch_queue(model, name, partial(getattr, batcher, "queued"))
         if generator is not None:
-            self._metrics.watch_slots(
-                model,
-                generator.slots,
-                in_use=partial(getattr, generator, "slots_in_use"),
-                waiting=partial(getattr, generator, "waiting"),
-            )
+            self._metrics.watch_generator(model, generator)
 
 
 def _traced(model: ModelId, signature: str, batch: BatchRecord, waits: tuple[Wait, ...]) -> Batch:

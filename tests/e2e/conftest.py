@@ -21,7 +21,7 @@ from tests.support import bundles, sound_requests
 from tests.support.live_server import unharmed
 
 ROOT = Path(__file__).parents[2]
-MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
+MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
 START_S = 30.0
 LIVE_WITHIN_S = 420.0
 ENDLESS_TOKENS = 10_000_000

@@ -106,19 +106,21 @@ def test_score_gives_the_scores_and_verdicts(wires: Wires) -> None:
     assert answer["threshold"] == expected["threshold"][0]
 
 
-def continuations(wires: Wires, prompt: str, count: int, **sampling: float) -> dict[str, str]:
+def continuations(
+    wires: Wires, prompt: str, count: int, *, model: str = "prose-lstm", **sampling: float
+) -> dict[str, str]:
     """Return the text that each wire gives for one prompt."""
-    body = {"model": "prose-lstm", "prompt": prompt, "max_tokens": count, **sampling}
+    body = {"model": model, "prompt": prompt, "max_tokens": count, **sampling}
     oip = {"text_input": prompt, "parameters": {"max_tokens": count, **sampling}}
-    model = tasks_pb2.ModelRef(name="prose-lstm")
-    rpc = tasks_pb2.GenerateRequest(model=model, prompt=prompt, max_tokens=count, **sampling)
+    ref = tasks_pb2.ModelRef(name=model)
+    rpc = tasks_pb2.GenerateRequest(model=ref, prompt=prompt, max_tokens=count, **sampling)
     stub = tasks_pb2_grpc.InferenceStub(wires.channel)
     return {
         "REST": wires.post("/v1/generate", body)["text"],
         "gRPC": stub.Generate(rpc).text,
         "gRPC stream": "".join(chunk.text for chunk in stub.GenerateStream(rpc)),
         "OpenAI": wires.post("/v1/completions", body)["choices"][0]["text"],
-        "Open Inference Protocol": wires.post("/v2/models/prose-lstm/generate", oip)["text_output"],
+        "Open Inference Protocol": wires.post(f"/v2/models/{model}/generate", oip)["text_output"],
     }
 
 
@@ -147,6 +149,38 @@ def continued(wires: Wires, prompt: str, count: int) -> str:
         ids = [int(outputs["logits"].argmax())]
         text += vocabulary[ids[0]]
     return text
+
+
+def test_a_chat_models_reply_is_that_of_a_bare_loop_on_every_wire(wires: Wires) -> None:
+    prompt = "What is two plus three?"
+    expected = replied(wires, prompt, 12)
+    texts = continuations(wires, prompt, 12, model="chat-gru", temperature=0)
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": prompt}]
+    chat = {"model": "chat-gru", "messages": messages, "max_tokens": 12, "temperature": 0}
+    texts["chat"] = wires.post("/v1/chat/completions", chat)["choices"][0]["message"]["content"]
+    assert texts == dict.fromkeys(texts, expected)
+
+
+def replied(wires: Wires, prompt: str, count: int) -> str:
+    """Return the greedy reply of bare runs: the encoder once, then a step for each token."""
+    task = bundle.read(wires.version("chat-gru")).task
+    assert isinstance(task, bundle.Generate)
+    assert task.encoder is not None
+    questions, replies = (
+        Tokenizer.from_file(str(wires.version("chat-gru") / each.file))
+        for each in (task.encoder.tokenizer, task.tokenizer)
+    )
+    ids = np.array([[*questions.encode(prompt, add_special_tokens=False).ids, task.encoder.end_id]], np.int32)
+    context = wires.bare("chat-gru", {"source": ids})
+    tokens, state = [task.start_id], np.zeros_like(context["thought"])
+    for position in range(count):
+        feeds = {"ids": np.array([tokens[-1:]], np.int32), "positions": np.array([[position]], np.int32)}
+        outputs = wires.bare("chat-gru", {**feeds, "h": state, **context}, "step.onnx")
+        state = outputs["h_out"]
+        tokens.append(int(outputs["logits"].argmax()))
+        if tokens[-1] == task.end_id:
+            break
+    return replies.decode([token for token in tokens[1:] if token != task.end_id])
 
 
 def test_a_translation_is_the_same_on_both_wires_and_of_a_bare_loop(wires: Wires) -> None:

@@ -85,7 +85,7 @@ class _App:
         if route is None:
             raise NotFound("no such route", field="path")
         limits = self._limits.patient() if route.action in _PATIENT else self._limits
-        call = http.call(headers, limits, request_id, time.monotonic())
+        call = http.call(headers, limits, request_id, time.monotonic(), scope.get("client"))
         encoding = compression.encoding_of(headers.get(b"content-encoding"))
         http.check_body_headers(headers, self._limits)
         body = await _read(receive, call, self._limits) if scope["method"] == "POST" else b""

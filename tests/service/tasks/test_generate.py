@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service import bundle
 from service.bundle import BundleError
-from service.domain import GenerateRequest, ModelId, Sampling, TextChunk
+from service.domain import Caller, GenerateRequest, ModelId, Sampling, TextChunk
 from service.errors import Internal, Invalid, TimedOut, Unavailable
 from service.tasks import build_task
 from service.tasks.generate import Generate
@@ -50,6 +50,31 @@ async def test_a_prompt_is_continued_up_to_the_limit(tmp_path: Path) -> None:
     answer = await letters(tmp_path).run(GenerateRequest("hello", max_tokens=12), NEVER_S)
     assert (answer.model, answer.text) == (ModelId("letters", 1), generated("hello", 12))
     assert (answer.finish_reason, answer.prompt_tokens, answer.completion_tokens) == ("length", 5, 12)
+
+
+@pytest.mark.parametrize(("prompt", "made"), [("hello", 3), ("abcdefg", 1), ("abcdefgh", 1)])
+async def test_prompt_and_continuation_together_are_no_longer_than_the_model_knows_positions_for(
+    tmp_path: Path, prompt: str, made: int
+) -> None:
+    directory = bundles.write_generator(tmp_path)
+    manifest = bundle.read(directory)
+    limited = manifest.task.model_copy(update={"max_total_tokens": 8})
+    task = build_task(manifest.model_copy(update={"task": limited}), {}, greedy(), directory)
+    answer = await task.run(GenerateRequest(prompt, max_tokens=12), NEVER_S)
+    assert (answer.completion_tokens, answer.finish_reason) == (made, "length")
+
+
+@pytest.mark.parametrize("end", [".", "b"])
+async def test_any_of_several_end_tokens_is_no_part_of_the_text(tmp_path: Path, end: str) -> None:
+    directory = bundles.write_generator(tmp_path)
+    manifest = bundle.read(directory)
+    ends = {"end_id": ALPHABET.index("."), "other_end_ids": (ALPHABET.index("b"),)}
+    generator = saying(f"a{end}", end_id=ALPHABET.index(end))
+    task = build_task(
+        manifest.model_copy(update={"task": manifest.task.model_copy(update=ends)}), {}, generator, directory
+    )
+    answer = await task.run(GenerateRequest("x", max_tokens=5), NEVER_S)
+    assert (answer.text, answer.finish_reason, answer.completion_tokens) == ("a", "stop", 2)
 
 
 async def test_the_stream_tells_each_character_and_in_the_last_chunk_how_it_ended(tmp_path: Path) -> None:
@@ -143,6 +168,12 @@ async def test_sampling_and_limits_are_passed_on(tmp_path: Path) -> None:
     assert asked.prompt.tokens == tuple(ALPHABET.index(character) for character in "hello")
 
 
+async def test_the_caller_and_its_priority_are_passed_on(tmp_path: Path) -> None:
+    generator = greedy()
+    await letters(tmp_path, generator).run(GenerateRequest("a", max_tokens=1, priority=3), NEVER_S, "team")
+    assert generator.asked[0].caller == Caller("team", 3)
+
+
 async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
     generator = greedy()
     await letters(tmp_path, generator).run(
@@ -180,6 +211,13 @@ async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
             "logit_bias",
             "at most 1024",
         ),
+        (GenerateRequest("a", sampling=Sampling(min_p=1.1)), "min_p", "expected 0 to 1, got 1.1"),
+        (
+            GenerateRequest("a", sampling=Sampling(repetition_penalty=0.0)),
+            "repetition_penalty",
+            "more than 0 and at most 10, got 0",
+        ),
+        (GenerateRequest("a", priority=101), "priority", r"-100 \(first\) to 100 \(last\), got 101"),
         (GenerateRequest("a", sampling=Sampling(logprobs=21)), "logprobs", "expected 0 to 20, got 21"),
         (GenerateRequest("a", sampling=Sampling(logprobs=-1)), "logprobs", "got -1"),
         (GenerateRequest(()), "prompt", "cannot start from nothing"),
