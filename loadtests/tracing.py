@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import grpc
 import httpx
@@ -80,7 +80,7 @@ def _variants(before: Path | None, endpoint: str) -> Iterator[tuple[str, Path, S
 @contextmanager
 def _collector() -> Iterator[str]:
     """Yield the endpoint of a collector that forgets; its answer, an empty message, says that all is well."""
-    handler = grpc.unary_unary_rpc_method_handler(lambda _, __: b"")
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda _, __: b"")
     server = grpc.server(ThreadPoolExecutor(max_workers=1))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": handler}),))
     port = server.add_insecure_port("127.0.0.1:0")

@@ -53,12 +53,17 @@ def _of_tokens(visit: Visit, tokens: Tokens) -> Iterator[Stage]:
 
 def of_wait(wait: Wait, batch: Batch, identity: object) -> tuple[Stage, Stage]:
     """Return what a request saw of a run: its time in the queue, and the run."""
-    run = Stage("run", batch.started_at_s, batch.ended_at_s, of_batch(batch), identity, batch.failed)
+    run = Stage("run", batch.started_at_s, batch.ended_at_s, _run(batch), identity, batch.failed)
     return Stage("queue", wait.since_s, batch.started_at_s), run
 
 
-def of_batch(batch: Batch) -> Attributes:
-    """Return what is said of a run."""
+def of_batch(batch: Batch) -> Stage:
+    """Return a run as it is told of by itself."""
+    name = f"batch {batch.model.name}"
+    return Stage(name, batch.started_at_s, batch.ended_at_s, _run(batch), failed=batch.failed)
+
+
+def _run(batch: Batch) -> Attributes:
     return {
         "sluice.model": batch.model.name,
         "sluice.version": batch.model.version,
@@ -71,12 +76,12 @@ def of_batch(batch: Batch) -> Attributes:
     }
 
 
-def of_request(visits: Sequence[Visit]) -> dict[str, Value | tuple[str, ...]]:
+def of_request(visits: Sequence[Visit]) -> dict[str, Value]:
     """Return what the last visit says of the whole request, tokens of all visits counted together."""
     if not visits:
         return {}
     last = visits[-1]
-    told: dict[str, Value | tuple[str, ...]] = {
+    told: dict[str, Value] = {
         "sluice.word": last.word,
         "sluice.request_id": last.request_id,
     }

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from service.domain import ModelId, Timing, Word
 
-Value = str | int | float | bool
+Value = str | int | float | bool | tuple[str, ...]
 Attributes = Mapping[str, Value]
 NO_TIMING = Timing()
 

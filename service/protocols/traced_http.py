@@ -47,7 +47,8 @@ class TracedApp:
             await self._app(scope, receive, send_told)
         finally:
             tracing.leave(token)
-            trace.depart(departure(scope, status, time.monotonic()))
+            if trace.sampled:
+                trace.depart(departure(scope, status, time.monotonic()))
 
 
 def arrival(scope: Scope, now_s: float) -> Arrival:

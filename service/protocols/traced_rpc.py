@@ -6,6 +6,7 @@ tracing it is not there.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import grpc
 import grpc.aio
 
 from service.observability import tracing
-from service.observability.tracing import Arrival, Departure, Tracer
+from service.observability.tracing import Arrival, Departure, Trace, Tracer
 
 OF_OURS = frozenset(
     {
@@ -72,15 +73,24 @@ class TracedRpcs(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _trace(self, method: str, context: Context) -> AsyncGenerator[None, None]:
         trace = self._tracer.start(arrival(method, context.invocation_metadata() or (), time.monotonic()))
-        await context.send_initial_metadata(tuple(trace.headers.items()))
         token = tracing.enter(trace)
         ended = False
         try:
+            await _begin(context, trace)
             yield
             ended = True
         finally:
             tracing.leave(token)
-            trace.depart(departure(context.code(), time.monotonic(), ended=ended))
+            if trace.sampled:
+                trace.depart(departure(context.code(), time.monotonic(), ended=ended))
+
+
+async def _begin(context: Context, trace: Trace) -> None:
+    """Tell the caller the context; raises CancelledError if it has left already."""
+    try:
+        await context.send_initial_metadata(tuple(trace.headers.items()))
+    except Exception as error:
+        raise asyncio.CancelledError("the caller left") from error
 
 
 def arrival(method: str, metadata: Any, now_s: float) -> Arrival:

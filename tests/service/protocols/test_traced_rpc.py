@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -144,3 +146,30 @@ def test_a_method_that_was_ended_by_its_callers_leaving_is_cancelled() -> None:
     assert departure(None, 1.0, ended=False).attributes["rpc.response.status_code"] == "CANCELLED"
     assert departure(None, 1.0, ended=True).attributes == {"rpc.response.status_code": "OK"}
     assert departure(14, 1.0, ended=False).failed
+
+
+class _Gone:
+    """A context whose caller has left."""
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return PARENT
+
+    def code(self) -> None:
+        return None
+
+    async def send_initial_metadata(self, _: object) -> None:
+        raise RuntimeError("the call has ended")
+
+
+async def test_a_caller_who_has_left_already_is_not_worked_for() -> None:
+    memory = Memory()
+    details = SimpleNamespace(method="/test.S/Echo")
+    plain = grpc.unary_unary_rpc_method_handler(echo)
+
+    async def continuation(_: object) -> Any:
+        return plain
+
+    handler = await TracedRpcs(memory.tracer).intercept_service(continuation, details)
+    with pytest.raises(asyncio.CancelledError):
+        await handler.unary_unary(b"", _Gone())
+    assert attributes(memory.spans[0])["rpc.response.status_code"] == "CANCELLED"
