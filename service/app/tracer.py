@@ -18,7 +18,7 @@ def create(settings: Tracing) -> Tracer:
         return NULL_TRACER
     try:
         from service.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415  # optional packages
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ConfigError(
             f"tracing.endpoint is set, and package '{error.name}' is not installed: install requirements/tracing.txt,"
             " or the extra 'tracing'"

@@ -186,7 +186,10 @@ class Metrics:
 
         OpenMetrics has exemplars; whoever does not ask for it gets the Prometheus text format.
         """
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # the library's, for a version that is not one
+            encode, media_type = choose_encoder("")
         return encode(self.families.registry), media_type
 
     def version(self, model: ModelId) -> VersionRecorder:

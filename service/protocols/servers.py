@@ -60,8 +60,8 @@ class GrpcOffer:
     """What a gRPC server offers beside its services.
 
     With `reflection` it describes them to tools such as grpcurl. `arguments` are further ones of gRPC itself. A reload
-    of the configuration may serve what lies below `model_roots`. Tensors may lie in `shared_memory` if there is any. What is asked is told
-    to `tracer`.
+    of the configuration may serve what lies below `model_roots`. Tensors may lie in `shared_memory` if there is any.
+    What is asked is told to `tracer`.
     """
 
     reflection: bool = True

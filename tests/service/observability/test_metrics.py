@@ -166,7 +166,15 @@ def test_recording_an_answer_is_cheap() -> None:
 def test_without_openmetrics_there_are_no_exemplars() -> None:
     metrics = Metrics()
     metrics.version(A1).answered("predict", "rest", "ok", 0.1, {"trace_id": "abc"})
-    for accept in ("", "*/*", "text/plain;version=0.0.4", "application/json", "nonsense;;;q=,"):
+    for accept in (
+        "",
+        "*/*",
+        "application/openmetrics-text; version=new",
+        "text/plain; version=0x1",
+        "text/plain;version=0.0.4",
+        "application/json",
+        "nonsense;;;q=,",
+    ):
         text, media_type = metrics.exposition(accept)
         assert b"_bucket{" in text
         assert b"abc" not in text
