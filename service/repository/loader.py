@@ -132,7 +132,7 @@ class BundleLoader:
         )
 
         def record(batch: BatchRecord) -> None:
-            waits = tuple(Wait(cast("Trace", each.origin), each.arrived_at_s) for each in batch.members)
+            waits = _waits(batch) if batch.members else ()
             recorder.ran(
                 batch.rows,
                 batch.run_s,
@@ -185,6 +185,10 @@ class BundleLoader:
             self._metrics.watch_queue(model, name, partial(getattr, batcher, "queued"))
         if generator is not None:
             self._metrics.watch_generator(model, generator)
+
+
+def _waits(batch: BatchRecord) -> tuple[Wait, ...]:
+    return tuple(Wait(cast("Trace", each.origin), each.arrived_at_s) for each in batch.members)
 
 
 def _traced(model: ModelId, signature: str, batch: BatchRecord, waits: tuple[Wait, ...]) -> Batch:
