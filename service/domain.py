@@ -81,7 +81,8 @@ class Call:
 class Timing:
     """How an answer came about: waited `queue_s`, ran for `run_s` among `batch_rows` rows.
 
-    `reason` is why the batch was dispatched then; `padding` the share of padded elements, 0 to 1.
+    `reason` is why the batch was dispatched then; `padding` the share of padded elements, 0 to 1. For tokens,
+    `first_token_s` is how much of `run_s` went by before the first was there.
     """
 
     queue_s: float = 0.0
@@ -89,6 +90,7 @@ class Timing:
     batch_rows: int = 1
     reason: DispatchReason = "idle"
     padding: float = 0.0
+    first_token_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ Pure functions from settings to values. Knows no socket and no server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from service.config import Settings
+from service.observability.tracing import NULL_TRACER, Tracer
 from service.protocols.edge import Wire
 from service.protocols.limits import WireLimits
 from service.protocols.oip.shared_memory import SharedMemory
 from service.protocols.operations import scrape
+from service.protocols.operations.rest import Exposition
 from service.protocols.servers import GrpcOffer
 
 
@@ -36,20 +37,22 @@ def _limits(settings: Settings, max_bytes: int, timeout_s: float) -> WireLimits:
     )
 
 
-def scrapes(settings: Settings, metrics_text: Callable[[], bytes]) -> tuple[Wire, ...]:
+def scrapes(settings: Settings, exposition: Exposition) -> tuple[Wire, ...]:
     """Return what answers scrapers on the REST port, if that is asked for."""
     path = settings.http.metrics_path
-    return () if path is None else (scrape.wire(path, metrics_text),)
+    return () if path is None else (scrape.wire(path, exposition),)
 
 
-def grpc_offer(settings: Settings, shared_memory: SharedMemory | None = None) -> GrpcOffer:
+def grpc_offer(
+    settings: Settings, shared_memory: SharedMemory | None = None, tracer: Tracer = NULL_TRACER
+) -> GrpcOffer:
     """Return what the gRPC server offers beside its services."""
     # gRPC takes no text for what is a number.
     arguments = {
         name: int(value) if str(value).lstrip("-").isdecimal() else value
         for name, value in settings.grpc.channel_arguments.items()
     }
-    return GrpcOffer(settings.grpc.reflection, arguments, model_roots(settings), shared_memory)
+    return GrpcOffer(settings.grpc.reflection, arguments, model_roots(settings), shared_memory, tracer)
 
 
 def model_roots(settings: Settings) -> tuple[Path, ...]:

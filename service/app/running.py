@@ -20,7 +20,7 @@ from pathlib import Path
 import grpc.aio
 import uvloop
 
-from service.app import offering
+from service.app import offering, tracer
 from service.app.listening import HttpListener, StartError, bind
 from service.app.model_config_poll import ModelConfigPoll
 from service.config import ConfigError, Settings
@@ -81,6 +81,7 @@ class House:
         for note in notes:
             self._log.warning("without_effect", note=note)
         self._settings = settings
+        self._tracer = tracer.create(settings.tracing)
         changes = Changes()
         self._metrics = Metrics(aliases=settings.metrics.aliases)
         if settings.engine.device != "cpu":
@@ -92,6 +93,7 @@ class House:
             self._metrics,
             ask_golden=settings.repository.golden,
             may_be_renamed=store.has_base_path,
+            tracer=self._tracer,
         )
         self._reloader = Reloader(
             store,
@@ -118,7 +120,7 @@ class House:
             self._grpc = create_grpc_server(
                 self._gateway,
                 offering.grpc_limits(settings),
-                offering.grpc_offer(settings, shared_memory),
+                offering.grpc_offer(settings, shared_memory, self._tracer),
             )
             self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
             _add_socket(self._grpc, settings.grpc.socket_path)
@@ -128,15 +130,16 @@ class House:
             create_http_app(
                 self._gateway,
                 offering.http_limits(settings),
-                *offering.scrapes(settings, self._metrics.text),
+                *offering.scrapes(settings, self._metrics.exposition),
                 shared_memory=shared_memory,
+                tracer=self._tracer,
             ),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=settings.drain.grace_s + LINGER_S,
         )
         self._operations = HttpListener(
             private,
-            create_operations_app(self._gateway, self._metrics.text, offering.http_limits(settings)),
+            create_operations_app(self._gateway, self._metrics.exposition, offering.http_limits(settings)),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=LINGER_S,
         )
@@ -199,6 +202,7 @@ class House:
         await asyncio.wait((public, rpcs), timeout=LINGER_S)
         self._operations.stop()
         await asyncio.wait((private,), timeout=LINGER_S)
+        await tracer.close(self._tracer, LINGER_S)
         self._log.info("stopped", requests=self._gateway.in_flight)
 
 

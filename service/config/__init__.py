@@ -19,6 +19,7 @@ from service.config.settings import (
     Policy,
     Repository,
     Settings,
+    Tracing,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Repository",
     "Secret",
     "Settings",
+    "Tracing",
     "Value",
     "read",
 ]

@@ -1,7 +1,7 @@
 """Read settings from flags, environment and a TOML file, and say whose mistake a mistake is.
 
 Knows no single setting: everything is derived from the fields of `Settings`. Flags win over the environment,
-the environment over the file, the file over the defaults.
+the environment over the file, the file over a standard's variables, and those over the defaults.
 
 `http.port` is the flag `--http-port`, the variable `SLUICE_HTTP__PORT` and the key `port` of table `[http]`.
 """
@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeGuard, get_args, get_origin
+from typing import Any, Literal, NoReturn, TypeGuard, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -68,7 +68,7 @@ def read(
             )
     variables = _read_environment(environment)
     path = config or environment.get(CONFIG_VARIABLE)
-    told = (_read_file(Path(path)) if path else {}) | variables | flags
+    told = _read_foreign(environment) | (_read_file(Path(path)) if path else {}) | variables | flags
     values = {**(implied or {}), **told, **(further or {})}
     try:
         return Settings.model_validate(_nest(values))
@@ -173,6 +173,18 @@ def _read_environment(environment: Mapping[str, str]) -> dict[Location, Value]:
             raise ConfigError(f"unknown environment variable '{name}'{_nearest(name, known)}")
         source = f"environment variable {name}"
         values[known[name]] = Value(_parse_text(known[name], text, source), source)
+    return values
+
+
+def _read_foreign(environment: Mapping[str, str]) -> dict[Location, Value]:
+    """Return what variables say that are not ours, but a standard's; an empty one says nothing."""
+    values = {}
+    for location, field in leaves():
+        extra = field.json_schema_extra
+        names = cast("list[str]", extra["variables"]) if isinstance(extra, dict) else []
+        told = next((name for name in names if environment.get(name)), None)
+        if told is not None:
+            values[location] = Value(environment[told], f"environment variable {told}")
     return values
 
 

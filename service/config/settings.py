@@ -45,6 +45,7 @@ VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 _MIB = 2**20
 _POLICY = re.compile(r"(?P<kind>latest|specific):(?P<numbers>[0-9]+(?:,[0-9]+)*)")
+_ENDPOINT = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
 
 
 def _read_key(given: Any) -> Secret:
@@ -57,6 +58,12 @@ def _read_key(given: Any) -> Secret:
 
 KeyFile = Annotated[Secret, BeforeValidator(_read_key)]
 """Written as the path of a file, which is read at once."""
+
+
+def _check_endpoint(given: str) -> str:
+    if _ENDPOINT.fullmatch(given) is None:
+        raise ValueError("expected http://HOST:PORT, or https://HOST:PORT for TLS")
+    return given
 
 
 class _Group(BaseModel):
@@ -238,6 +245,33 @@ class Log(_Group):
     access: bool = Field(False, description="also write a line for each request that succeeds")
 
 
+class Tracing(_Group):
+    """Traces of requests, sent to an OpenTelemetry collector. Off unless an endpoint is named.
+
+    Where a field names `variables`, these of OpenTelemetry's own are read too; whatever else is told wins.
+    """
+
+    endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = Field(
+        None,
+        description="collector for OTLP over gRPC, such as http://localhost:4317; https:// for TLS",
+        json_schema_extra={
+            "variables": ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+        },
+    )
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0,
+        description="share of requests whose trace is kept, of those that bring no trace of their own",
+    )
+    parent_based: bool = Field(
+        True, description="keep what the caller keeps; false decides for every request by sample_ratio"
+    )
+    service_name: Annotated[str, StringConstraints(min_length=1, max_length=255)] = Field(
+        "sluice",
+        description="what spans call this gateway",
+        json_schema_extra={"variables": ["OTEL_SERVICE_NAME"]},
+    )
+
+
 class Settings(_Group):
     """The whole configuration."""
 
@@ -253,6 +287,7 @@ class Settings(_Group):
     limits: Limits = Limits()
     drain: Drain = Drain()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     @model_validator(mode="after")
     def _default_time_is_allowed(self) -> Self:

@@ -29,8 +29,19 @@ RETRY_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A request in a run: what `origin` said of it when it came, and when that was."""
+
+    origin: object
+    arrived_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """What one run was, for metrics: requests and rows in it, how long, how padded, and why then."""
+    """What one run was, for metrics: requests and rows in it, how long, how padded, and why then.
+
+    `members` are those of its requests that have an origin.
+    """
 
     requests: int
     rows: int
@@ -38,6 +49,8 @@ class BatchRecord:
     padding: float
     reason: DispatchReason
     failed: bool
+    started_at_s: float = 0.0
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +61,7 @@ class _Entry:
     arrived_at_s: float
     deadline_at_s: float
     answer: asyncio.Future[Answer] = field(repr=False)
+    origin: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Batcher:
     """A `contracts.Runner` over one session. Made and used on one event loop.
 
     A short run is made on the loop itself, because handing it to a thread and back costs about 0.1 ms; a
-    longer one in the batcher's own thread.
+    longer one in the batcher's own thread. `origin` is asked where each request comes from, for `on_batch` alone.
     """
 
     def __init__(
@@ -72,11 +86,13 @@ class Batcher:
         limits: BatchLimits,
         *,
         on_batch: Callable[[BatchRecord], None] = lambda _: None,
+        origin: Callable[[], object] | None = None,
     ) -> None:
         self._session = session
         self._signature = signature
         self._limits = limits
         self._on_batch = on_batch
+        self._origin = origin
         self._check = FeedCheck(signature)
         self._merger = Merger(signature)
         self._cost = RunCost()
@@ -123,6 +139,8 @@ class Batcher:
         now_s = time.monotonic()
         self._refuse(request, now_s, deadline_at_s)
         entry = _Entry(request, request.key, request.rows, now_s, deadline_at_s, loop.create_future())
+        if self._origin is not None:
+            entry.origin = self._origin()
         self._queue.append(entry)
         self._queued_bytes += request.bytes
         self._watch_deadline(loop, deadline_at_s)
@@ -204,7 +222,7 @@ class Batcher:
         self._running = []
         if isinstance(done, _Run):
             self._cost.observe(done.rows, done.run_s)
-            self._on_batch(BatchRecord(len(batch), done.rows, done.run_s, done.padding, reason, failed=False))
+            self._record(batch, done.rows, done.run_s, done.padding, reason, started_at_s)
             for entry, outputs in zip(batch, done.outputs, strict=True):
                 queue_s = started_at_s - entry.arrived_at_s
                 timing = Timing(queue_s, done.run_s, done.rows, reason, done.padding)
@@ -222,9 +240,7 @@ class Batcher:
         error: BaseException,
     ) -> None:
         rows = sum(entry.rows for entry in batch)
-        self._on_batch(
-            BatchRecord(len(batch), rows, time.monotonic() - started_at_s, 0.0, reason, failed=True)
-        )
+        self._record(batch, rows, time.monotonic() - started_at_s, None, reason, started_at_s)
         if len(batch) == 1 or self._closed:
             for entry in batch:
                 failure = Internal("the model failed to run")
@@ -235,6 +251,25 @@ class Batcher:
             entry.key = None  # alone from now on: a neighbour may be the reason
             self._queue.appendleft(entry)
             self._queued_bytes += entry.request.bytes
+
+    def _record(
+        self,
+        batch: list[_Entry],
+        rows: int,
+        run_s: float,
+        padding: float | None,
+        reason: DispatchReason,
+        started_at_s: float,
+    ) -> None:
+        """Tell `on_batch` of a run; one that failed has no padding."""
+        members: tuple[Member, ...] = ()
+        if self._origin is not None:
+            members = tuple(Member(each.origin, each.arrived_at_s) for each in batch if each.origin)
+        self._on_batch(
+            BatchRecord(
+                len(batch), rows, run_s, padding or 0.0, reason, padding is None, started_at_s, members
+            )
+        )
 
     def _take(self, positions: Sequence[int]) -> list[_Entry]:
         if positions[-1] == len(positions) - 1:

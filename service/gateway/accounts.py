@@ -13,7 +13,9 @@ from structlog.stdlib import BoundLogger
 from service.domain import Call, GenerateAnswer, ModelId, TextChunk, Timing, TranslateAnswer, Word
 from service.errors import Code, Internal, ServiceError
 from service.gateway.throttle import Throttle
+from service.observability import tracing
 from service.observability.metrics import VersionRecorder
+from service.observability.tracing import NO_TIMING, UNTRACED, Tokens, Trace
 
 _PASSING = frozenset({Code.OVERLOADED, Code.UNAVAILABLE, Code.TIMED_OUT})
 """Failures that say something of our state, and not of the request."""
@@ -29,6 +31,7 @@ class Visit:
     model: ModelId | None
     started_at_s: float
     last_token_at_s: float = 0.0
+    trace: Trace = UNTRACED
 
 
 class Accounts:
@@ -48,9 +51,9 @@ class Accounts:
     ) -> None:
         """Count a request that was answered."""
         duration_s = now_s - visit.started_at_s
-        recorder = visit.recorder
-        recorder.answered(visit.word, visit.call.protocol, "ok", duration_s)
-        recorder.waited(visit.word, timing.queue_s)
+        recorder, exemplar = visit.recorder, visit.trace.exemplar
+        recorder.answered(visit.word, visit.call.protocol, "ok", duration_s, exemplar)
+        recorder.waited(visit.word, timing.queue_s, exemplar)
         recorder.tally.answer(duration_s, timing)
         if isinstance(answer, GenerateAnswer | TextChunk):
             recorder.counted_tokens(answer.prompt_tokens, answer.completion_tokens)
@@ -63,6 +66,8 @@ class Accounts:
             )
             for each in answer.translations:
                 recorder.finished(each.finish_reason)
+        if visit.trace.sampled:
+            _tell(visit, now_s, "ok", timing, _tokens_of(answer))
         if self._access:
             self._log.info(
                 "answered",
@@ -77,10 +82,10 @@ class Accounts:
         if tokens <= 0:
             return
         if visit.last_token_at_s == 0.0:
-            visit.recorder.first_token(now_s - visit.started_at_s)
+            visit.recorder.first_token(now_s - visit.started_at_s, visit.trace.exemplar)
         else:
             for _ in range(tokens):
-                visit.recorder.next_token((now_s - visit.last_token_at_s) / tokens)
+                visit.recorder.next_token((now_s - visit.last_token_at_s) / tokens, visit.trace.exemplar)
         visit.last_token_at_s = now_s
 
     def failed(self, visit: Visit, now_s: float, error: BaseException) -> BaseException:
@@ -95,8 +100,11 @@ class Accounts:
             if isinstance(error, Exception):
                 seen = Internal("internal error")
         word = outcome.value.lower()
-        visit.recorder.answered(visit.word, visit.call.protocol, word, now_s - visit.started_at_s)
-        visit.recorder.tally.failed.add(now_s - visit.started_at_s)
+        duration_s = now_s - visit.started_at_s
+        visit.recorder.answered(visit.word, visit.call.protocol, word, duration_s, visit.trace.exemplar)
+        visit.recorder.tally.failed.add(duration_s)
+        if visit.trace.sampled:
+            _tell(visit, now_s, outcome.value)
         if outcome in _PASSING:
             visit.recorder.refused(word)
         self._write(visit, now_s, error, outcome)
@@ -121,6 +129,37 @@ class Accounts:
             field=getattr(error, "field", None),
             suppressed=suppressed,
         )
+
+
+def _tell(
+    visit: Visit, now_s: float, outcome: str, timing: Timing = NO_TIMING, tokens: Tokens | None = None
+) -> None:
+    visit.trace.visited(
+        tracing.Visit(
+            visit.word,
+            visit.call.request_id,
+            visit.model,
+            outcome,
+            visit.started_at_s,
+            now_s,
+            timing,
+            tokens,
+        )
+    )
+
+
+def _tokens_of(answer: object) -> Tokens | None:
+    if isinstance(answer, GenerateAnswer | TextChunk):
+        reasons = () if answer.finish_reason is None else (answer.finish_reason,)
+        return Tokens(answer.prompt_tokens, answer.completion_tokens, reasons)
+    if isinstance(answer, TranslateAnswer):
+        made = answer.translations
+        return Tokens(
+            sum(each.source_tokens for each in made),
+            sum(each.target_tokens for each in made),
+            tuple(each.finish_reason for each in made),
+        )
+    return None
 
 
 def _who(visit: Visit) -> dict[str, object]:

@@ -40,7 +40,7 @@ from service.domain import (
 from service.errors import Overloaded, ServiceError, TimedOut, Unavailable
 from service.gateway.accounts import Accounts, Visit
 from service.gateway.admin import Admin
-from service.observability import logs
+from service.observability import logs, tracing
 from service.observability.metrics import Metrics
 from service.observability.tally import Tally
 from service.repository.changes import Changes
@@ -220,7 +220,7 @@ class Gateway:
             self._leave(live)
 
     def _enter(self, word: Word, ref: ModelRef, call: Call, now_s: float) -> tuple[LiveVersion, Visit]:
-        visit = Visit(word, call, self._unknown, None, now_s)
+        visit = Visit(word, call, self._unknown, None, now_s, trace=tracing.current())
         try:
             live = self._registry.find(ref, word)
             visit.recorder, visit.model = live.recorder, live.model

@@ -1,4 +1,4 @@
-"""What the gateway tells about itself: metrics and logs.
+"""What the gateway tells about itself: metrics, logs and traces.
 
 Knows nothing of who reads them, and never sees a payload.
 """

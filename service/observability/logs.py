@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from service.config import Log
+from service.observability import tracing
 
 _QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "grpc")
 """Libraries whose information is ours to give: only their warnings are shown."""
@@ -23,6 +24,7 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
     target = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _trace_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
@@ -64,6 +66,11 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger: `log.warning("version_failed", model="a", version=3, reason="…")`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def _trace_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Add `trace_id` and `span_id` of the request that is being answered, if it has them."""
+    return {**tracing.current().ids, **event}
 
 
 def _renderers(settings: Log, *, colors: bool) -> list[Processor]:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Protocol
 
 from prometheus_client import Counter, Histogram, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from service import __version__
 from service.domain import ModelId, VersionState, Word
@@ -22,6 +23,8 @@ from service.observability.aliases import Aliases
 from service.observability.families import UNKNOWN, Families
 from service.observability.tally import Tally
 
+Exemplar = dict[str, str] | None
+"""The ids of the trace that shows such a case, if there is one."""
 STATES: tuple[VersionState, ...] = ("loading", "available", "draining", "failed", "unloaded")
 
 
@@ -68,14 +71,23 @@ class GraphRecorder:
         self._padding = families.batch_padding.labels(*labels)
         self._by_reason: dict[tuple[str, bool], Counter] = {}
 
-    def ran(self, rows: int, run_s: float, padding: float, reason: str, *, failed: bool) -> None:
+    def ran(
+        self,
+        rows: int,
+        run_s: float,
+        padding: float,
+        reason: str,
+        *,
+        failed: bool,
+        exemplar: Exemplar = None,
+    ) -> None:
         """Count one run."""
         child = self._by_reason.get((reason, failed))
         if child is None:
             child = self._batches.labels(*self._labels, reason, "failed" if failed else "ok")
             self._by_reason[reason, failed] = child
         child.inc()
-        self._run.observe(run_s)
+        self._run.observe(run_s, exemplar)
         self._rows.observe(rows)
         self._padding.observe(padding)
         if not failed:
@@ -105,24 +117,26 @@ class VersionRecorder:
         self._first: Histogram | None = None
         self._between: Histogram | None = None
 
-    def answered(self, word: Word, protocol: str, outcome: str, duration_s: float) -> None:
+    def answered(
+        self, word: Word, protocol: str, outcome: str, duration_s: float, exemplar: Exemplar = None
+    ) -> None:
         """Count a request that came to an end, well or not."""
         child = self._durations.get((word, protocol, outcome))
         if child is None:
             child = self._families.request_duration.labels(*self._labels, word, protocol, outcome)
             self._durations[word, protocol, outcome] = child
-        child.observe(duration_s)
+        child.observe(duration_s, exemplar)
 
     def refused(self, reason: str) -> None:
         """Count a request that was turned away."""
         self._families.refusals.labels(self._labels[0], reason).inc()
 
-    def waited(self, word: Word, queue_s: float) -> None:
+    def waited(self, word: Word, queue_s: float, exemplar: Exemplar = None) -> None:
         """Count how long a request waited for its first run."""
         child = self._waits.get(word)
         if child is None:
             child = self._waits[word] = self._families.queue_wait.labels(*self._labels, word)
-        child.observe(queue_s)
+        child.observe(queue_s, exemplar)
 
     def counted_tokens(self, prompt: int, completion: int) -> None:
         """Count tokens read and made."""
@@ -140,17 +154,17 @@ class VersionRecorder:
         """Count a sequence that had to yield its rows."""
         self._families.preemptions.labels(*self._labels).inc()
 
-    def first_token(self, after_s: float) -> None:
+    def first_token(self, after_s: float, exemplar: Exemplar = None) -> None:
         """Count how long a stream took to begin."""
         if self._first is None:
             self._first = self._families.time_to_first_token.labels(*self._labels)
-        self._first.observe(after_s)
+        self._first.observe(after_s, exemplar)
 
-    def next_token(self, after_s: float) -> None:
+    def next_token(self, after_s: float, exemplar: Exemplar = None) -> None:
         """Count how long a stream took for one more token."""
         if self._between is None:
             self._between = self._families.time_between_tokens.labels(*self._labels)
-        self._between.observe(after_s)
+        self._between.observe(after_s, exemplar)
 
 
 class Metrics:
@@ -167,6 +181,17 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in the Prometheus text format."""
         return generate_latest(self.families.registry)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Return everything in the format that `accept` asks for, and its media type.
+
+        OpenMetrics has exemplars; whoever does not ask for it gets the Prometheus text format.
+        """
+        try:
+            encode, media_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # the library's, for a version that is not one
+            encode, media_type = choose_encoder("")
+        return encode(self.families.registry), media_type
 
     def version(self, model: ModelId) -> VersionRecorder:
         """Return the recorder of a version; the same one each time."""

@@ -116,7 +116,7 @@ class Edge:
             await _send_error(send, error, call.request_id)
             return
         except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
-            _log.exception("request %s failed", call.request_id)
+            _log.exception("request %s failed", call.request_id, extra={"request_id": call.request_id})
             await _send_error(send, Internal("internal error"), call.request_id)
             return
         answer_headers = http.timing_headers(timing)
@@ -157,7 +157,7 @@ class Edge:
         except ServiceError as error:
             await _refuse(receive, send, wire.error_answer(error, call.request_id), call.request_id)
         except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
-            _log.exception("request %s failed", call.request_id)
+            _log.exception("request %s failed", call.request_id, extra={"request_id": call.request_id})
             if not started:
                 await _send_error(send, Internal("internal error"), call.request_id, wire.error_answer)
 

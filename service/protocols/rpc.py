@@ -213,7 +213,7 @@ async def _write(context: Context, piece: bytes, call: Call) -> None:
 
 async def _abort(context: Context, error: Exception, request_id: str) -> NoReturn:
     if not isinstance(error, ServiceError):
-        _log.error("request %s failed", request_id, exc_info=error)
+        _log.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
         error = Internal("internal error")
     message = _status_text(error.message)
     await context.abort(GRPC_STATUS[error.code], message, error_metadata(error, request_id))

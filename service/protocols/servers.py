@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 from starlette.types import ASGIApp
 
+from service.observability.tracing import NULL_TRACER, Tracer
 from service.protocols import health, rpc
 from service.protocols.edge import Edge, Wire
 from service.protocols.limits import WireLimits
@@ -27,13 +28,19 @@ from service.protocols.tasks import rest as tasks_rest
 from service.protocols.tfserving import grpc as tfserving_grpc
 from service.protocols.tfserving import openapi as tfserving_openapi
 from service.protocols.tfserving import rest as tfserving_rest
+from service.protocols.traced_http import TracedApp
+from service.protocols.traced_rpc import TracedRpcs
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
 
 
 def create_http_app(
-    gateway: Gateway, limits: WireLimits, *further: Wire, shared_memory: SharedMemory | None = None
+    gateway: Gateway,
+    limits: WireLimits,
+    *further: Wire,
+    shared_memory: SharedMemory | None = None,
+    tracer: Tracer = NULL_TRACER,
 ) -> ASGIApp:
     """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan.
 
@@ -43,9 +50,9 @@ def create_http_app(
     api = tasks_rest.create_api(gateway, others)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
     wires = (*further, openai_rest.wire(gateway), tfserving_rest.wire(gateway, limits))
-    return Edge(
-        api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits, shared_memory)}
-    )
+    mounted = {"v2": oip_rest.create_app(gateway, limits, shared_memory)}
+    app = Edge(api, limits, direct, wires, mounted=mounted)
+    return TracedApp(app, tracer) if tracer.enabled else app
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +61,14 @@ class GrpcOffer:
 
     With `reflection` it describes them to tools such as grpcurl. `arguments` are further ones of gRPC itself. A reload
     of the configuration may serve what lies below `model_roots`. Tensors may lie in `shared_memory` if there is any.
+    What is asked is told to `tracer`.
     """
 
     reflection: bool = True
     arguments: Mapping[str, str | int] = field(default_factory=dict)
     model_roots: tuple[Path, ...] = ()
     shared_memory: SharedMemory | None = None
+    tracer: Tracer = NULL_TRACER
 
 
 def create_grpc_server(
@@ -68,7 +77,11 @@ def create_grpc_server(
     """Return the server of the gRPC port, with health; it has no port and is not started."""
     offer = offer or GrpcOffer()
     arguments = {**dict(rpc.options(limits)), **offer.arguments}
-    server = grpc.aio.server(options=list(arguments.items()), maximum_concurrent_rpcs=limits.max_rpcs)
+    server = grpc.aio.server(
+        interceptors=[TracedRpcs(offer.tracer)] if offer.tracer.enabled else None,
+        options=list(arguments.items()),
+        maximum_concurrent_rpcs=limits.max_rpcs,
+    )
     rpc.add_service(server, tasks_grpc.service(gateway), limits)
     rpc.add_service(server, oip_grpc.service(gateway, offer.shared_memory), limits)
     for service in tfserving_grpc.services(gateway, limits, offer.model_roots):

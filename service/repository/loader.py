@@ -6,11 +6,13 @@ Knows bundles and the engine. Knows nothing of what is live; a failure leaves no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from service.bundle import (
     MANIFEST,
@@ -29,7 +31,9 @@ from service.engine.contracts import Session
 from service.engine.generator import GenerationLimits, Generator
 from service.engine.runs import StepRecord
 from service.engine.session import Placement, SessionError, open_session
+from service.observability import tracing
 from service.observability.metrics import Metrics
+from service.observability.tracing import NULL_TRACER, Batch, Trace, Tracer, Wait
 from service.repository import golden, inspection
 from service.repository.errors import GraphError, LoadError
 from service.repository.huggingface.opening import open_version
@@ -53,11 +57,13 @@ class BundleLoader:
         *,
         ask_golden: bool = True,
         open_graph: OpenSession | None = None,
+        tracer: Tracer = NULL_TRACER,
         may_be_renamed: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._may_be_renamed = may_be_renamed
         self._engine = engine
         self._metrics = metrics
+        self._tracer = tracer
         self._ask_golden = ask_golden
         placement = Placement(engine.device, engine.threads)
         self._open_graph: OpenSession = open_graph or (lambda path: open_session(path, placement))
@@ -128,13 +134,24 @@ class BundleLoader:
         )
 
         def record(batch: BatchRecord) -> None:
-            recorder.ran(batch.rows, batch.run_s, batch.padding, batch.reason, failed=batch.failed)
+            waits = _waits(batch) if batch.members else ()
+            recorder.ran(
+                batch.rows,
+                batch.run_s,
+                batch.padding,
+                batch.reason,
+                failed=batch.failed,
+                exemplar=waits[0].trace.exemplar if waits else None,
+            )
+            if waits:
+                self._tracer.ran(_traced(model, name, batch, waits))
 
         return Batcher(
             session,
             manifest.signatures[name],
             limits,
             on_batch=record,
+            origin=tracing.current_if_sampled if self._tracer.enabled else None,
         )
 
     def _generator(
@@ -170,6 +187,26 @@ class BundleLoader:
             self._metrics.watch_queue(model, name, partial(getattr, batcher, "queued"))
         if generator is not None:
             self._metrics.watch_generator(model, generator)
+
+
+def _waits(batch: BatchRecord) -> tuple[Wait, ...]:
+    return tuple(Wait(cast("Trace", each.origin), each.arrived_at_s) for each in batch.members)
+
+
+def _traced(model: ModelId, signature: str, batch: BatchRecord, waits: tuple[Wait, ...]) -> Batch:
+    return Batch(
+        model=model,
+        signature=signature,
+        started_at_s=batch.started_at_s,
+        ended_at_s=time.monotonic(),
+        run_s=batch.run_s,
+        requests=batch.requests,
+        rows=batch.rows,
+        padding=batch.padding,
+        reason=batch.reason,
+        failed=batch.failed,
+        waits=waits,
+    )
 
 
 def _read(model: ModelId, directory: Path, *, renamed: bool) -> Manifest:

@@ -98,6 +98,7 @@ class Generate:
         started_at_s = time.monotonic()
         told = 0
         queue_s = 0.0
+        first_at_s = None
         caller = Caller(client, request.priority)
         if piece.reason is None:
             prompt, waited_s = await self._start(ids, scored, deadline_at_s)
@@ -105,6 +106,7 @@ class Generate:
             async with aclosing(stream) as tokens:
                 async for token in tokens:
                     queue_s = waited_s + token.queue_s
+                    first_at_s = first_at_s or time.monotonic()
                     piece = continuation.take(token)
                     if piece.reason is not None:
                         break
@@ -113,7 +115,6 @@ class Generate:
                         yield TextChunk(self._model, piece.text, tokens=made, logprobs=piece.logprobs)
                         told = continuation.made
         assert piece.reason is not None, "a token stream ends with a reason"
-        run_s = time.monotonic() - started_at_s - queue_s
         yield TextChunk(
             self._model,
             piece.text,
@@ -121,7 +122,7 @@ class Generate:
             piece.reason,
             len(ids),
             continuation.made,
-            Timing(queue_s, max(run_s, 0.0)),
+            _timing(started_at_s, queue_s, first_at_s),
             piece.logprobs,
             continuation.logprob,
         )
@@ -188,3 +189,10 @@ class Generate:
             if not 0 <= token < size:
                 raise Invalid(f"expected token ids of 0 to {size - 1}, got {token}", field="prompt")
         return ids
+
+
+def _timing(started_at_s: float, queue_s: float, first_at_s: float | None) -> Timing:
+    """Return how a sequence came about that ends now; its first token was there at `first_at_s`."""
+    ran_at_s = started_at_s + queue_s
+    first_s = 0.0 if first_at_s is None else max(first_at_s - ran_at_s, 0.0)
+    return Timing(queue_s, max(time.monotonic() - ran_at_s, 0.0), first_token_s=first_s)

@@ -61,7 +61,8 @@ def test_only_the_public_ports_can_be_opened_to_others(name: str) -> None:
 def test_who_takes_the_gateways_place_takes_its_ports() -> None:
     assert SERVICES["gateway-gpu"]["ports"] == SERVICES["gateway"]["ports"]
     assert SERVICES["balancer"]["ports"] == SERVICES["gateway"]["ports"][:2]
-    for name, profile in (("scale.env", "scale"), ("gpu.env", "gpu")):
+    assert SERVICES["gateway-traced"]["ports"] == SERVICES["gateway"]["ports"]
+    for name, profile in (("scale.env", "scale"), ("gpu.env", "gpu"), ("tracing.env", "tracing")):
         chosen = environment(name)
         assert chosen["STACK_GATEWAYS"] == "0"
         assert chosen["COMPOSE_PROFILES"].split(",") == ["train", profile]
@@ -69,7 +70,7 @@ def test_who_takes_the_gateways_place_takes_its_ports() -> None:
 
 def test_no_environment_file_says_what_the_stack_does_not_know() -> None:
     known = set(re.findall(r"\$\{(STACK_\w+)", (DEPLOY / "compose.yaml").read_text())) | {"COMPOSE_PROFILES"}
-    for name in (".env", "scale.env", "gpu.env"):
+    for name in (".env", "scale.env", "gpu.env", "tracing.env"):
         assert environment(name).keys() <= known
 
 
@@ -111,6 +112,20 @@ def test_what_an_image_copies_is_not_left_out_of_its_context(name: str) -> None:
         if line.startswith("COPY ") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert any(source == each or source.startswith(f"{each}/") for each in kept), source
+
+
+def test_a_traced_gateway_has_the_packages_for_it_and_its_collector_hands_on_what_it_sends() -> None:
+    gateway = SERVICES["gateway-traced"]
+    requirements = DEPLOY.parent / "requirements" / f"{gateway['build']['args']['REQUIREMENTS']}.txt"
+    assert "opentelemetry-exporter-otlp-proto-grpc==" in requirements.read_text()
+    endpoint = read((), gateway["environment"]).tracing.endpoint
+    collector = yaml.safe_load((DEPLOY / "tracing" / "collector.yaml").read_text())
+    port = collector["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].rpartition(":")[2]
+    assert endpoint == f"http://collector:{port}"
+    pipeline = collector["service"]["pipelines"]["traces"]
+    for part in ("receivers", "processors", "exporters"):
+        assert set(pipeline[part]) == collector[part].keys()
+    assert collector["exporters"]["otlp/jaeger"]["endpoint"].partition(":")[0] in SERVICES
 
 
 def test_prometheus_has_targets_for_one_and_for_three() -> None:

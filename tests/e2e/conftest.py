@@ -39,7 +39,8 @@ class Server:
             ports = ("--http-port=0", "--grpc-port=0", "--operations-port=0")
             settings = ("--repository-poll-interval-s=0.05", "--log-format=json")
             flags = ("--models", str(models), *ports, *settings, *flags)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+        foreign = ("SLUICE_", "OTEL_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service", *flags],
             stdout=subprocess.PIPE,

@@ -74,7 +74,7 @@ class _App:
         except ServiceError as error:
             answer = refusal(error)
         except Exception:  # noqa: BLE001  # it is logged here, and becomes an answer
-            _log.exception("request %s failed", request_id)
+            _log.exception("request %s failed", request_id, extra={"request_id": request_id})
             answer = refusal(Internal("internal error"))
         await _send(send, answer, headers, request_id)
 

@@ -82,7 +82,7 @@ async def _respond(handler: Handler, scope: Scope, receive: Receive) -> Response
     except ServiceError:
         raise
     except Exception as error:
-        _log.exception("request %s failed", call.request_id)
+        _log.exception("request %s failed", call.request_id, extra={"request_id": call.request_id})
         raise Internal("internal error") from error
 
 

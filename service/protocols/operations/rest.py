@@ -26,16 +26,16 @@ from service.protocols.refusals import error_of_http
 if TYPE_CHECKING:
     from service.gateway import Gateway
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
+Exposition = Callable[[str], tuple[bytes, str]]
+"""From an `accept` header to the metrics and their media type."""
 
 MAX_BODY_BYTES = 64 * 1024
 
 
 def create_operations_app(
-    gateway: Gateway, metrics_text: Callable[[], bytes], limits: WireLimits | None = None
+    gateway: Gateway, exposition: Exposition, limits: WireLimits | None = None
 ) -> ASGIApp:
-    """Return the app of the operations port; `metrics_text` gives the Prometheus exposition.
+    """Return the app of the operations port; `exposition` gives the metrics.
 
     `limits` are the public ports'; bodies are small here, and calls may take as long as any may.
 
@@ -43,8 +43,9 @@ def create_operations_app(
     available is, else 503; either way its body has the state of each version and why it failed.
     """
 
-    async def metrics(_: Request) -> Response:
-        return Response(metrics_text(), headers={"content-type": METRICS_TYPE})
+    async def metrics(request: Request) -> Response:
+        content, media_type = exposition(request.headers.get("accept", ""))
+        return Response(content, headers={"content-type": media_type, "vary": "accept"})
 
     async def healthz(_: Request) -> Response:
         return _json(200, {"status": "alive"})

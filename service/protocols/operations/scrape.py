@@ -5,21 +5,20 @@ Knows one path. Knows nothing of the other operations: they stay on their own po
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.types import Receive, Scope, Send
 
 from service.protocols.edge import Wire
-from service.protocols.operations.rest import METRICS_TYPE
+from service.protocols.operations.rest import Exposition
 
 
-def wire(path: str, metrics_text: Callable[[], bytes]) -> Wire:
-    """Return what answers GET and HEAD of `path`, for the edge; `metrics_text` gives the exposition."""
+def wire(path: str, exposition: Exposition) -> Wire:
+    """Return what answers GET and HEAD of `path`, for the edge; `exposition` gives the metrics."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        content = metrics_text()
+        content, media_type = exposition(dict(scope["headers"]).get(b"accept", b"").decode("latin-1"))
         headers = [
-            (b"content-type", METRICS_TYPE.encode("ascii")),
+            (b"content-type", media_type.encode("ascii")),
+            (b"vary", b"accept"),
             (b"content-length", b"%d" % len(content)),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

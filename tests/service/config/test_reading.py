@@ -172,3 +172,35 @@ def test_help_names_every_flag_and_says_what_it_is_for(capsys: pytest.CaptureFix
     for location, field in leaves():
         assert "--" + "-".join(location).replace("_", "-") in text
         assert field.description, location
+
+
+def test_variables_of_opentelemetry_name_the_collector_and_the_service() -> None:
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317",
+        "OTEL_SERVICE_NAME": "theirs",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "",
+    }
+    tracing = read([], environment).tracing
+    assert (tracing.endpoint, tracing.service_name) == ("http://collector:4317", "theirs")
+    environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "https://traces:4317"
+    assert read([], environment).tracing.endpoint == "https://traces:4317"
+
+
+def test_our_own_settings_win_over_a_standards_variables(tmp_path: Path) -> None:
+    file = tmp_path / "sluice.toml"
+    file.write_text("[tracing]\nservice_name = 'of-the-file'\n")
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://theirs:4317",
+        "OTEL_SERVICE_NAME": "theirs",
+        "SLUICE_TRACING__ENDPOINT": "http://ours:4317",
+    }
+    tracing = read(["--config", str(file)], environment).tracing
+    assert (tracing.endpoint, tracing.service_name) == ("http://ours:4317", "of-the-file")
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:4317", "ftp://a:1", "http://a:4318/v1/traces", "http://u:p@a:1", "http://"]
+)
+def test_an_endpoint_that_cannot_be_one_is_named(endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="environment variable OTEL_EXPORTER_OTLP_ENDPOINT: expected http"):
+        read([], {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})

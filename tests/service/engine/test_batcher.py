@@ -345,3 +345,28 @@ def test_any_mix_of_requests_is_answered_as_if_each_were_alone(
         batcher.close()
 
     asyncio.run(scenario())
+
+
+async def test_the_record_of_a_run_says_where_its_requests_came_from_and_since_when(
+    session: FakeSession,
+) -> None:
+    records: list[BatchRecord] = []
+    origins = iter(["first", None, "third"])
+    batcher = Batcher(
+        session, SIGNATURE, BatchLimits(), on_batch=records.append, origin=lambda: next(origins)
+    )
+    before_s = time.monotonic()
+    await asyncio.gather(ask(batcher, 1), ask(batcher, 2), ask(batcher, 3))
+    (record,) = records
+    assert [member.origin for member in record.members] == ["first", "third"]
+    for member in record.members:
+        assert before_s <= member.arrived_at_s <= record.started_at_s <= time.monotonic()
+
+
+async def test_a_run_that_failed_says_where_its_requests_came_from_too(session: FakeSession) -> None:
+    records: list[BatchRecord] = []
+    session.fail = RuntimeError("broken")
+    batcher = Batcher(session, SIGNATURE, BatchLimits(), on_batch=records.append, origin=lambda: "here")
+    await outcomes([ask(batcher, 1)])
+    (record,) = records
+    assert (record.failed, [member.origin for member in record.members]) == (True, ["here"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -39,11 +40,14 @@ from service.errors import (
     Unavailable,
 )
 from service.gateway import Admin, Gateway
+from service.observability import tracing
 from service.observability.metrics import Metrics
+from service.observability.tracing import Arrival, Departure
 from service.repository.changes import Changes
 from service.repository.registry import Registry
 from tests.service.repository.house import live
 from tests.support.gateway import BEARER, KEY, FakeControl
+from tests.support.traces import TRACE_ID, TRACEPARENT, Memory
 
 A1 = ModelId("a", 1)
 A = ModelRef("a")
@@ -419,3 +423,56 @@ async def test_without_being_told_a_gateway_hands_control_to_nobody() -> None:
     assert not gateway.has_admin_calls
     with pytest.raises(Forbidden):
         gateway.control("load", Call("request-7", "rest", 0.0, BEARER))
+
+
+@pytest.fixture
+def traced() -> Iterator[Memory]:
+    """A tracer; what is asked here belongs to the trace of `TRACEPARENT`."""
+    memory = Memory()
+    trace = memory.tracer.start(Arrival("POST", time.monotonic(), TRACEPARENT))
+    token = tracing.enter(trace)
+    yield memory
+    tracing.leave(token)
+
+
+def left(memory: Memory) -> dict[str, Any]:
+    """End the current trace; returns what its span says."""
+    tracing.current().depart(Departure(time.monotonic()))
+    return dict(memory.one("POST").attributes or {})
+
+
+async def test_the_trace_of_a_request_is_told_of_the_visit_and_the_metrics_show_it(traced: Memory) -> None:
+    entrance = Entrance(Answering())
+    await entrance.gateway.predict(A, ASK, call())
+    told = left(traced)
+    assert (told["sluice.word"], told["sluice.model"], told["sluice.request_id"]) == (
+        "predict",
+        "a",
+        "request-7",
+    )
+    assert "error.type" not in told
+    text, media_type = entrance.metrics.exposition("application/openmetrics-text")
+    assert media_type.startswith("application/openmetrics-text")
+    for name in ("request_duration", "queue_wait"):
+        bucket = rf'sluice_{name}_seconds_bucket{{.*}} 1.0 # {{[^}}]*trace_id="{TRACE_ID}"'
+        assert re.search(bucket, text.decode())
+    assert TRACE_ID not in entrance.metrics.text().decode()
+
+
+async def test_the_trace_of_a_stream_has_its_tokens(traced: Memory) -> None:
+    entrance = Entrance(Answering(), "generate")
+    async with aclosing(entrance.gateway.generate_stream(A, PROMPT, call())) as chunks:
+        assert [chunk.text async for chunk in chunks] == ["a", "b", ""]
+    told = left(traced)
+    assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (4, 3)
+    assert told["gen_ai.response.finish_reasons"] == ("stop",)
+    assert TRACE_ID in entrance.metrics.exposition("application/openmetrics-text")[0].decode()
+
+
+async def test_the_trace_of_a_request_that_is_refused_says_why(traced: Memory) -> None:
+    entrance = Entrance(Answering())
+    with pytest.raises(NotFound):
+        await entrance.gateway.predict(ModelRef("made-up"), ASK, call())
+    told = left(traced)
+    assert told["error.type"] == "NOT_FOUND"
+    assert "sluice.model" not in told

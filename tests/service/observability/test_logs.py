@@ -12,7 +12,9 @@ import pytest
 import structlog
 
 from service.config import Log
-from service.observability import logs
+from service.observability import logs, tracing
+from service.observability.tracing import Arrival
+from tests.support.traces import TRACE_ID, TRACEPARENT, Memory
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +111,16 @@ def test_a_traceback_for_eyes_shows_no_variables() -> None:
         logs.get("service.gateway").exception("failed")
     assert "ValueError" in stream.getvalue()
     assert "own text" not in stream.getvalue()
+
+
+def test_a_line_within_a_request_names_its_trace_and_others_do_not() -> None:
+    stream = written(Log(format="json"))
+    trace = Memory().tracer.start(Arrival("POST", 0.0, TRACEPARENT))
+    token = tracing.enter(trace)
+    logging.getLogger("service.protocols.edge").warning("inside", extra={"request_id": "r-1"})
+    tracing.leave(token)
+    logs.get("service.app").warning("outside")
+    inside, outside = as_json(stream)
+    assert (inside["request_id"], inside["trace_id"]) == ("r-1", TRACE_ID)
+    assert inside["span_id"] == trace.ids["span_id"]
+    assert {"trace_id", "span_id"}.isdisjoint(outside)

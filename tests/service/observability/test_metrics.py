@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import timeit
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from service.domain import ModelId
 from service.observability.metrics import Metrics
 
@@ -163,3 +165,28 @@ def test_recording_an_answer_is_cheap() -> None:
 
     record()
     assert min(timeit.repeat(record, number=1000, repeat=7)) / 1000 < 20e-6
+
+
+def test_without_openmetrics_there_are_no_exemplars() -> None:
+    metrics = Metrics()
+    metrics.version(A1).answered("predict", "rest", "ok", 0.1, {"trace_id": "abc"})
+    for accept in (
+        "",
+        "*/*",
+        "application/openmetrics-text; version=new",
+        "text/plain; version=0x1",
+        "text/plain;version=0.0.4",
+        "application/json",
+        "nonsense;;;q=,",
+    ):
+        text, media_type = metrics.exposition(accept)
+        assert b"_bucket{" in text
+        assert b"abc" not in text
+        assert media_type == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_every_metric_can_be_read_as_openmetrics() -> None:
+    text, media_type = used().exposition("application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
+    assert media_type.startswith("application/openmetrics-text; version=1.0.0")
+    names = {family.name for family in text_string_to_metric_families(text.decode())}
+    assert set(NAMES) <= names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from service.config import Engine
 from service.domain import GenerateRequest, ModelId, PredictRequest, Sampling, ScoreRequest, TranslateRequest
 from service.engine.session import Placement, open_session
 from service.errors import Unavailable
+from service.observability import tracing
 from service.observability.metrics import Metrics
+from service.observability.tracing import Arrival
 from service.repository.errors import LoadError
 from service.repository.live import LoadedVersion
 from service.repository.loader import BundleLoader
 from tests.support import bundles
+from tests.support.traces import Memory
 
 
 class Loading:
@@ -233,3 +237,25 @@ async def test_a_model_at_a_base_path_of_its_own_has_the_name_it_is_given(
     answer = await version.predict.run(PredictRequest({"x": [[1, 2, 3, 4]]}), math.inf)
     assert answer.model == ModelId("doubles", 1)
     assert "belongs" in await loading.refusal(tmp_path / "doubles" / "1")
+
+
+async def test_runs_are_told_to_the_tracer_with_the_traces_that_waited_for_them(
+    loading: Loading, tmp_path: Path
+) -> None:
+    memory = Memory()
+    loader = BundleLoader(Engine(threads=1, device="cpu"), loading.metrics, tracer=memory.tracer)
+    version = await loading.load(bundles.write_multiply(tmp_path), loader)
+    loader.close()
+    ask = PredictRequest({"x": np.ones((3, 4), np.float32)})
+    await version.predict.run(ask, soon())
+    assert memory.spans == ()
+    trace = memory.tracer.start(Arrival("POST", time.monotonic()))
+    token = tracing.enter(trace)
+    await version.predict.run(ask, soon())
+    tracing.leave(token)
+    batch = memory.one("batch multiply")
+    assert [f"{link.context.span_id:016x}" for link in batch.links] == [trace.ids["span_id"]]
+    told = dict(batch.attributes or {})
+    assert (told["sluice.batch.rows"], told["sluice.batch.requests"], told["sluice.version"]) == (3, 1, 1)
+    exposition, _ = loading.metrics.exposition("application/openmetrics-text")
+    assert trace.ids["trace_id"] in exposition.decode()

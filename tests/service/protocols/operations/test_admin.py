@@ -24,7 +24,7 @@ LABEL = "/admin/models/fake/labels/stable"
 
 @pytest.fixture
 async def operations(gateway: FakeGateway) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_operations_app(gateway, lambda: b"")
+    app = create_operations_app(gateway, lambda _: (b"", "text/plain"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 
@@ -133,7 +133,9 @@ async def test_what_goes_wrong_is_told_in_our_words(
 ) -> None:
     gateway.switch_admin_on()
     gateway.controlled.fail = error
-    transport = httpx.ASGITransport(create_operations_app(gateway, lambda: b""), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(
+        create_operations_app(gateway, lambda _: (b"", "text/plain")), raise_app_exceptions=False
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post("/admin/models/fake/load", headers={"authorization": BEARER})
     assert response.status_code == status

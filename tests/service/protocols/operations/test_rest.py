@@ -9,15 +9,15 @@ from tests.support.gateway import FakeGateway
 
 @pytest.fixture
 async def operations(gateway: FakeGateway) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_operations_app(gateway, lambda: b"sluice_up 1\n")
+    app = create_operations_app(gateway, lambda accept: (b"sluice_up 1\n", f"text/x-{accept}"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 
 
-async def test_metrics_are_prometheus_text(operations: httpx.AsyncClient) -> None:
-    response = await operations.get("/metrics")
+async def test_metrics_are_in_the_format_that_is_asked_for(operations: httpx.AsyncClient) -> None:
+    response = await operations.get("/metrics", headers={"accept": "form"})
     assert response.text == "sluice_up 1\n"
-    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert response.headers["content-type"] == "text/x-form"
 
 
 async def test_a_process_that_answers_is_alive(operations: httpx.AsyncClient, gateway: FakeGateway) -> None:

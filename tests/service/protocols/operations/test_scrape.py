@@ -13,11 +13,13 @@ PATH = "/monitoring/prometheus/metrics"
 
 
 async def test_they_are_at_one_path_and_no_other_operation_is() -> None:
-    app = create_http_app(FakeGateway(), WireLimits(), scrape.wire(PATH, lambda: b"up 1\n"))
+    app = create_http_app(
+        FakeGateway(), WireLimits(), scrape.wire(PATH, lambda accept: (b"up 1\n", f"text/x-{accept}"))
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
-        answer = await http.get(PATH)
+        answer = await http.get(PATH, headers={"accept": "form"})
         assert (answer.status_code, answer.text) == (200, "up 1\n")
-        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert answer.headers["content-type"] == "text/x-form"
         head = await http.head(PATH)
         assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "5")
         assert (await http.post(PATH)).status_code == 404
