@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from random import Random
 from typing import Any, ClassVar
 
@@ -63,6 +63,15 @@ class Asker(User):
             REST: RestClient(environment.host, options.timeout_s, options.max_in_flight),
             GRPC: GrpcClient(grpc_address(environment.host, options.grpc), options.timeout_s),
         }
+
+    def on_start(self) -> None:
+        """Open the connections before the clock starts; whatever fails here fails again where it is counted."""
+        for transport in self.clients:
+            known = [each for each in self.series if each.questions[0].transport == transport]
+            if known:
+                question = choose(known, self.random)
+                with suppress(Exception):
+                    _Pieces(self.clients[transport], question).answer()
 
     def on_stop(self) -> None:
         """Close the connections."""
@@ -157,7 +166,8 @@ class OpenLoop(Asker):
     """
 
     def on_start(self) -> None:
-        """Draw the first arrival."""
+        """Begin to wait for the first arrival."""
+        super().on_start()
         self.pool = Pool()
         self.arrivals = poisson(self.options.user_rate, time.perf_counter(), self.random)
 

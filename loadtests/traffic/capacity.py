@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loadtests.traffic.durations import told
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -53,3 +55,31 @@ def next_rate(trials: Sequence[Trial], bounds: Bounds) -> float | None:
     if missed / met <= 1 + bounds.precision:
         return None
     return math.sqrt(met * missed)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found of one model on one wire: a rate, its latencies, and what stopped it."""
+
+    name: str
+    rate: float | None
+    p50_s: float | None
+    p99_s: float | None
+    bound_by: str
+    trials: int
+
+
+def markdown(found: Sequence[Found], objective: str, trial_s: float) -> str:
+    """Return the capacity table as Markdown."""
+    lines = [
+        f"Requests a second, arriving at random (Poisson), within `{objective}`; trials of {trial_s:g} s each.",
+        "",
+        "| word | model | wire | requests/s | p50 | p99 | bound by | trials |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in found:
+        rate = "none" if each.rate is None else f"{each.rate:,.0f}"
+        p50, p99 = ("" if value is None else told(value) for value in (each.p50_s, each.p99_s))
+        cells = (*each.name.split(), rate, p50, p99, each.bound_by, str(each.trials))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
