@@ -77,7 +77,7 @@ def read_materials(examples: Path, tokens: int) -> Materials:
         document = json.loads(path.read_bytes())
         if path.name == "texts.json":
             texts = document
-        else:
+        elif isinstance(document, dict):
             rows += [row for row in document.get("rows", []) if isinstance(row, dict)]
     pictures = [path.read_bytes() for path in sorted(examples.glob("*.png"))]
     return Materials(texts, pictures, rows, tokens)

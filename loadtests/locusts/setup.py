@@ -61,8 +61,8 @@ def _begin(environment: Any, **_: Any) -> None:
         return  # its master says which users it has
     try:
         traffic = users.traffic_of(environment)
-    except (OSError, ValueError) as error:
-        _log.error("the load test cannot begin: %s", error)  # the message says all
+    except Exception as error:  # noqa: BLE001  # locust would go on, and ask nothing or the wrong thing
+        _log.error("the load test cannot begin: %s: %s", type(error).__name__, error)
         sys.exit(2)
     is_open = given.arrivals == options.POISSON
     for kind in environment.user_classes:

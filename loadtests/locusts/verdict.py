@@ -24,7 +24,9 @@ def series_of(stats: Any) -> list[Series]:
         transport, _, of = method.partition(" ")
         labels = frozenset((*name.split(), transport.lower()))
         counts = dict(entry.response_times)
-        found.append(Series(labels, of, entry.num_requests, entry.num_failures, counts, seconds))
+        found.append(
+            Series(f"{method} {name}", labels, of, entry.num_requests, entry.num_failures, counts, seconds)
+        )
     return found
 
 
@@ -61,6 +63,16 @@ def summary(verdicts: list[Verdict], series: list[Series]) -> dict[str, Any]:
         "p50_s": quantile_s(requests, 0.5),
         "p99_s": quantile_s(requests, 0.99),
         "lateness_p99_s": quantile_s([each for each in series if each.of == LATENESS], 0.99),
+        "series": [
+            {
+                "name": each.name,
+                "requests": each.requests,
+                "failures": each.failures,
+                "p50_s": quantile_s([each], 0.5),
+                "p99_s": quantile_s([each], 0.99),
+            }
+            for each in series
+        ],
     }
 
 

@@ -38,6 +38,7 @@ class Series:
     is how long the test ran.
     """
 
+    name: str
     labels: frozenset[str]
     of: str
     requests: int

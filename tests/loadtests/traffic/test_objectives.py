@@ -14,7 +14,7 @@ SCOPES = st.sets(NAMES, max_size=3)
 
 def series(*labels: str, of: str = "", failures: int = 0, counts: dict[float, int] | None = None) -> Series:
     counts = counts or {10.0: 90, 40.0: 9, 500.0: 1}
-    return Series(frozenset(labels), of, sum(counts.values()), failures, counts, 10.0)
+    return Series("a series", frozenset(labels), of, sum(counts.values()), failures, counts, 10.0)
 
 
 def verdicts(text: str, *found: Series) -> dict[str, tuple[float | None, bool]]:
@@ -111,7 +111,7 @@ def test_what_is_no_objective_is_refused_with_what_was_expected(text: str) -> No
 def test_a_quantile_is_the_nearest_rank_of_all_that_was_counted(
     counts: dict[float, int], share: float
 ) -> None:
-    found = quantile_s([Series(frozenset(), "", 1, 0, counts, 1.0)], share)
+    found = quantile_s([Series("", frozenset(), "", 1, 0, counts, 1.0)], share)
     assert found is not None
     total, below = sum(counts.values()), sum(n for ms, n in counts.items() if ms / 1000 <= found)
     assert below >= share * total - 1e-6
