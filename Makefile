@@ -9,7 +9,7 @@ serve: .venv/training   ## start the gateway at once; train, export and load the
 	$(BIN)/python -m deploy.local $(ARGS)
 train: .venv/training   ## train and export the models that are missing (ARGS="--profile full")
 	$(BIN)/python -m deploy.local --only-train $(ARGS)
-test: .venv/dev .venv-clients/clients .venv-load/load   ## run the tests
+test: .venv/dev .venv-clients/clients .venv-triton/triton .venv-load/load   ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 check: .venv/dev   ## format, lint, types, import contracts, generated code
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python -m proto.generate --check
@@ -24,5 +24,5 @@ proto: .venv/dev   ## generate pb/ from proto/
 lock: .venv/dev   ## lock the dependencies with hashes
 	requirements/lock $(ARGS)
 
-.venv/% .venv-clients/% .venv-load/%: requirements/%.txt
-	$(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+.venv/% .venv-clients/% .venv-triton/% .venv-load/%: requirements/%.txt
+	$(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && touch $@

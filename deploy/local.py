@@ -23,14 +23,14 @@ from service.bundle import MANIFEST
 from service.config import ConfigError, Settings, read
 from training.run import Run, newest_first
 
-JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
+JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
 """What a repository needs, quickest first."""
 
 TRY = {
     "english-french": ("translate", '{"text": "The old teacher does not see the small house."}'),
     "prose-lstm": (
         "generate",
-        '{"prompt": "The value of ", "max_tokens": 80, "temperature": 0.7, "seed": 1}',
+        '{"model": "prose-lstm", "prompt": "The value of ", "max_tokens": 80, "temperature": 0.7, "seed": 1}',
     ),
 }
 """A call that fits on one line, by model: the word and its body."""
@@ -53,13 +53,14 @@ def main(
     except ConfigError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
+    assert settings.models is not None, "only other servers' command lines have no such directory"
     if only_train:
         raise typer.Exit(0 if _make_missing(settings.models, profile, runs, console, None) else 1)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
     # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
     gateway = subprocess.Popen(  # noqa: S603  # our own
-        [sys.executable, "-m", "service", *context.args],
+        [sys.executable, "-m", "service", "--models", str(settings.models), *context.args],
         start_new_session=True,
         stdout=subprocess.PIPE,  # one line with its ports; its log goes to standard error
     )
@@ -137,6 +138,7 @@ def _announce(settings: Settings, ports: Mapping[str, int], console: Console) ->
         f"gRPC        {settings.grpc.host}:{ports['grpc_port']}",
         f"operations  http://{settings.operations.host}:{ports['operations_port']}/metrics, /readyz",
     )
+    assert settings.models is not None
     absent = missing(settings.models)
     calls = [
         f"curl {rest}/v1/{word} -H 'content-type: application/json' -d '{body}'"

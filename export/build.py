@@ -173,6 +173,7 @@ def _describe(draft: _Draft, directory: Path, version: int) -> None:
             task=draft.recipe.task,
             default_signature=draft.recipe.endpoints[0].name,
             signatures=draft.signatures,
+            examples=bundle.derived_examples(draft.recipe.task, draft.signatures),
             metrics=dict(draft.source.metrics),
             parity=draft.parity,
             golden=tuple(draft.golden),

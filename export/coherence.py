@@ -35,6 +35,8 @@ def assets(task: Task) -> Iterator[str]:
     """Yield the files that a task needs, relative to the version directory."""
     if isinstance(task, Generate):
         yield task.tokenizer.file
+        if task.encoder is not None:
+            yield task.encoder.tokenizer.file
     elif isinstance(task, Translate):
         yield from (task.source_tokenizer.file, task.target_tokenizer.file)
     elif isinstance(task, Classify) and task.accepts.kind == "text":
@@ -74,27 +76,33 @@ def _score(task: Score, signatures: Signatures) -> Iterator[str]:
 
 def _generate(task: Generate, signatures: Signatures) -> Iterator[str]:
     yield from _step(task.step, task.vocabulary_size, signatures)
-    if task.step.context:
+    if task.encoder is not None:
+        yield from _context(task.encoder.signature, task.encoder.source, task.step, signatures)
+    elif task.step.context:
         yield "a generator has no encoder that could give a context"
 
 
 def _translate(task: Translate, signatures: Signatures) -> Iterator[str]:
-    encode = _signature(task.encode, signatures)
-    _tensor(encode.inputs, task.source, "input")
-    step = _signature(task.step.signature, signatures)
+    yield from _context(task.encode, task.source, task.step, signatures)
+    yield from _step(task.step, task.vocabulary_size, signatures)
+
+
+def _context(encoder: str, source: str, graph: StepGraph, signatures: Signatures) -> Iterator[str]:
+    encode = _signature(encoder, signatures)
+    _tensor(encode.inputs, source, "input")
+    step = _signature(graph.signature, signatures)
     known = {tensor.name: tensor for tensor in (*encode.outputs, *encode.inputs)}
-    for name in task.step.context:
+    for name in graph.context:
         wanted = _tensor(step.inputs, name, "input")
         if name not in known:
             yield f"the encoder has no '{name}' for the step's context"
         elif (known[name].dtype, len(known[name].shape)) != (wanted.dtype, len(wanted.shape)):
             yield f"'{name}' is not the same tensor in the encoder and in the step"
-    yield from _step(task.step, task.vocabulary_size, signatures)
 
 
 def _step(step: StepGraph, vocabulary: int, signatures: Signatures) -> Iterator[str]:
     signature = _signature(step.signature, signatures)
-    for name in (step.tokens, step.lengths, step.positions, step.past_mask):
+    for name in (step.tokens, step.lengths, step.positions, step.past_mask, step.mask):
         if name is not None:
             _tensor(signature.inputs, name, "input")
     yield from _ends_with(_tensor(signature.outputs, step.logits, "output"), vocabulary, "one for each token")
@@ -105,7 +113,7 @@ def _step(step: StepGraph, vocabulary: int, signatures: Signatures) -> Iterator[
             yield f"state '{entry.input}' and '{entry.output}' are not of one dtype and rank"
         if entry.axis is not None and not 0 < entry.axis < len(before.shape):
             yield f"state '{entry.input}' has no axis {entry.axis} to append to"
-    fed = {step.tokens, step.lengths, step.positions, step.past_mask, *step.context}
+    fed = {step.tokens, step.lengths, step.positions, step.past_mask, step.mask, *step.context}
     fed |= {entry.input for entry in step.state}
     if left := {tensor.name for tensor in signature.inputs} - fed:
         yield f"nothing feeds the inputs {sorted(left)} of the step"

@@ -1,5 +1,7 @@
 """Describe a run of the word `generate` as a bundle: characters in, logits of the next one out, with states.
 
+A run that has questions and replies is a chat model's, and described in `chat`.
+
 Knows the assets that such a job leaves, and nothing of files or versions.
 """
 
@@ -7,10 +9,11 @@ from __future__ import annotations
 
 import json
 
-from export import lstm_step
+from export import chat, lstm_step
 from export.errors import RunError
 from export.examples import read_examples
 from export.recipe import Arrays, Endpoint, Recipe, Source
+from export.signing import signed
 from service.bundle import Generate, StateEntry, StepGraph, Tokenizer
 
 SIGNATURE = "step"
@@ -20,12 +23,13 @@ MAX_NEW_CHARACTERS = 4096
 
 
 def describe(source: Source) -> Recipe:
-    """Return the recipe of a character LSTM of `training.generate.lstm`.
+    """Return the recipe of a character LSTM of `training.generate.lstm`, or of a chat model.
 
     Raises RunError if the run has not one character for each entry of the model's vocabulary.
     """
+    if (source.assets / chat.QUESTIONS).exists():
+        return chat.describe(source)
     import numpy as np  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
 
     from training.generate import lstm  # noqa: PLC0415
 
@@ -33,16 +37,6 @@ def describe(source: Source) -> Recipe:
     vocabulary = len(weights.embedding)
     _check_vocabulary(source, vocabulary)
     inputs, outputs = lstm_step.inputs(weights), lstm_step.outputs(weights)
-    specs = [
-        tf.TensorSpec([None if isinstance(axis, str) else axis for axis in one.shape], one.dtype, one.name)
-        for one in inputs
-    ]
-
-    @tf.function(input_signature=specs)
-    def step(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        named = dict(zip((one.name for one in inputs), tensors, strict=True))
-        return lstm.step(source.model, named)
-
     texts = read_examples(source, "ids", "lengths")
     zero = {
         one.name: np.zeros((len(texts["ids"]), int(one.shape[1])), np.float32)
@@ -50,6 +44,7 @@ def describe(source: Source) -> Recipe:
         if one.kind == "state"
     }
     example: Arrays = {**texts, **zero}
+    step = signed(inputs, lambda named: lstm.step(source.model, named))
     endpoint = Endpoint(SIGNATURE, step, inputs, outputs, lambda: lstm_step.graph(weights), example)
     return Recipe(_task(weights), (endpoint,), assets={VOCABULARY: source.assets / VOCABULARY})
 

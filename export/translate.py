@@ -5,13 +5,11 @@ Knows the assets that such a job leaves, and nothing of files or versions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from export import transformer_step
-from export.errors import RunError
 from export.examples import read_examples
 from export.recipe import Endpoint, Recipe, Source
+from export.signing import signed
+from export.vocabulary import check_tokenizer
 from service.bundle import StateEntry, StepGraph, Tensor, Tokenizer, Translate
 
 ENCODE, STEP = "encode", "step"
@@ -29,7 +27,7 @@ def describe(source: Source) -> Recipe:
     weights = transformer_step.weights_of(source.model)
     sizes = source.model.dimensions.source_vocabulary, source.model.dimensions.target_vocabulary
     for name, size in zip(TOKENIZERS, sizes, strict=True):
-        _check_tokenizer(source, name, size)
+        check_tokenizer(source, name, size)
     return Recipe(
         _task(weights),
         (_encode(source, weights, sizes[0]), _step(source, weights)),
@@ -38,42 +36,18 @@ def describe(source: Source) -> Recipe:
 
 
 def _encode(source: Source, weights: transformer_step.DecoderWeights, vocabulary: int) -> Endpoint:
-    import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
-
     tokens = Tensor(
         name=SOURCE, dtype="int32", shape=("batch", "source"), kind="token_ids", range=(0, vocabulary)
     )
-
-    @tf.function(input_signature=_specs([tokens]))
-    def encode(ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        answer: dict[str, tf.Tensor] = source.model.encode(ids)
-        return answer
-
+    encode = signed([tokens], lambda named: source.model.encode(named[SOURCE]))
     example = read_examples(source, SOURCE)
     return Endpoint(ENCODE, encode, (tokens,), transformer_step.context(weights), example=example)
 
 
 def _step(source: Source, weights: transformer_step.DecoderWeights) -> Endpoint:
-    import tensorflow as tf  # noqa: PLC0415
-
     inputs, outputs = transformer_step.inputs(weights), transformer_step.outputs(weights)
-
-    @tf.function(input_signature=_specs(inputs))
-    def step(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        named = dict(zip((one.name for one in inputs), tensors, strict=True))
-        answer: dict[str, tf.Tensor] = source.model.step(named)
-        return answer
-
+    step = signed(inputs, source.model.step)
     return Endpoint(STEP, step, inputs, outputs, lambda: transformer_step.graph(weights))
-
-
-def _specs(tensors: Sequence[Tensor]) -> list[Any]:
-    import tensorflow as tf  # noqa: PLC0415
-
-    return [
-        tf.TensorSpec([None if isinstance(axis, str) else axis for axis in one.shape], one.dtype, one.name)
-        for one in tensors
-    ]
 
 
 def _task(weights: transformer_step.DecoderWeights) -> Translate:
@@ -107,14 +81,3 @@ def _task(weights: transformer_step.DecoderWeights) -> Translate:
         max_source_tokens=MAX_TOKENS,
         max_new_tokens=MAX_TOKENS,
     )
-
-
-def _check_tokenizer(source: Source, name: str, size: int) -> None:
-    from tokenizers import Tokenizer as Reader  # noqa: PLC0415
-
-    try:
-        found = Reader.from_file(str(source.assets / name)).get_vocab_size()
-    except Exception as error:  # tokenizers raises bare Exception
-        raise RunError(f"{name} of the run cannot be read: {error}") from error
-    if found != size:
-        raise RunError(f"{name} has {found} entries, the model has {size}")

@@ -6,12 +6,11 @@ Knows protoc and nothing of what the messages mean.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
-
-from grpc_tools import protoc
 
 PROTO = Path(__file__).parent
 PACKAGE = PROTO.parent / "pb"
@@ -27,7 +26,9 @@ def generate(target: Path) -> None:
     sources = sorted(path.relative_to(PROTO).as_posix() for path in (PROTO / "pb").glob("*.proto"))
     outputs = [f"--{kind}_out={target}" for kind in ("python", "pyi", "grpc_python")]
     well_known = files("grpc_tools") / "_proto"
-    status = protoc.main(["protoc", f"-I{PROTO}", f"-I{well_known}", *outputs, *sources])
+    # In a process of its own: protoc crashes beside the protobuf library that TensorFlow brings along.
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"-I{well_known}", *outputs, *sources]
+    status = subprocess.run(command, check=False).returncode  # noqa: S603  # our own arguments
     if status != 0:
         raise GenerationError(f"protoc ended with status {status}")
 

@@ -8,13 +8,19 @@ from __future__ import annotations
 import os
 import sys
 
+from service import __version__
 from service.config import ConfigError, read
+from service.protocols.tfserving import command_line
 
 
 def main() -> int:
     """Run the gateway until it is told to stop; returns the exit code."""
     try:
-        settings = read(sys.argv[1:], os.environ)
+        told = command_line.understand(sys.argv[1:], os.environ)
+        if told.wants_version:
+            sys.stdout.write(f"Sluice {__version__}\n")
+            return 0
+        settings = read(told.arguments, os.environ, told.values, told.implied)
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -22,7 +28,7 @@ def main() -> int:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from service import app  # noqa: PLC0415  # after the line above, and so that --help is quick
 
-    return app.run(settings)
+    return app.run(settings, told.notes)
 
 
 if __name__ == "__main__":

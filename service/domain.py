@@ -43,17 +43,38 @@ class ModelId:
     version: int
 
 
+HIGHEST_PRIORITY = -100
+LOWEST_PRIORITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose turn it is where callers wait for one another.
+
+    Turns are shared out fairly among different `client`s. Requests of lower `priority` come first (0 where none is
+    named, -100 to 100); waiting makes up for it.
+    """
+
+    client: str = ""
+    priority: int = 0
+
+
+ANYONE = Caller()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What surrounds a request: who asks over which wire, and until when an answer is of use.
 
-    `credentials` is the caller's `authorization` as it came; it is in no log.
+    `credentials` is the caller's `authorization` as it came; it is in no log. Requests with one `client` share the
+    turns that are shared out fairly among clients.
     """
 
     request_id: str
     protocol: str
     deadline_at_s: float
     credentials: str = field(default="", repr=False)
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +127,13 @@ class ClassifyAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 is greedy; `top_k` 0 and `top_p` 1 switch those off.
+    """How the next token is chosen. `temperature` 0 is greedy; `top_k` 0, `top_p` 1 and `min_p` 0 switch those
+    off.
 
     With a `seed`, the same request gives the same text, whatever else is running. Before all else, `logit_bias`
-    (pairs of token id and what is added to its logit) and the two penalties for tokens that were generated
-    before change the logits. With `logprobs`, the log-probability of each token, and so many of the most
+    (pairs of token id and what is added to its logit) and the penalties for tokens that came before change the
+    logits: two that are subtracted for generated ones, and `repetition_penalty` (1 switches it off), a factor for
+    those of the prompt as well. With `logprobs`, the log-probability of each token, and so many of the most
     probable in its place, are told; they are the model's own, before anything here changed them.
     """
 
@@ -122,6 +145,8 @@ class Sampling:
     frequency_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
     logprobs: int | None = None
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +154,7 @@ class GenerateRequest:
     """A prompt, text or token ids, to continue by at most `max_tokens` tokens, or until one of `stop` appears.
 
     With `echo`, the answer begins with the prompt's text, and `max_tokens` may be 0. With `echo` and
-    `sampling.logprobs`, the tokens of the prompt are scored as well.
+    `sampling.logprobs`, the tokens of the prompt are scored as well. `priority` is that of `Caller`.
     """
 
     prompt: str | tuple[int, ...]
@@ -137,6 +162,7 @@ class GenerateRequest:
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     echo: bool = False
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +215,15 @@ class GenerateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TranslateRequest:
-    """Texts to translate, each by itself; `beams` 1 is greedy. `length_penalty` as in Wu et al. 2016."""
+    """Texts to translate, each by itself; `beams` 1 is greedy. `length_penalty` as in Wu et al. 2016, `priority`
+    as in `Caller`.
+    """
 
     texts: tuple[str, ...]
     beams: int = 1
     length_penalty: float = 0.6
     max_tokens: int | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class Entry:
 JOBS: dict[str, Entry] = {
     "digits-cnn": Entry("classify", "training.classify.digits_cnn", "which digit a 28x28 picture shows"),
     "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
+    "chat-gru": Entry("generate", "training.generate.chat_gru", "a reply to a message or a conversation"),
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
     "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),
 }

@@ -13,19 +13,24 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc.aio
 import uvloop
 
+from service.app import offering
 from service.app.listening import HttpListener, StartError, bind
-from service.config import Settings
+from service.app.model_config_poll import ModelConfigPoll
+from service.config import ConfigError, Settings
 from service.gateway import Admin, Gateway
 from service.observability import logs
 from service.observability.metrics import Metrics
-from service.protocols.limits import WireLimits
+from service.protocols.oip.shared_memory import SharedMemory
 from service.protocols.operations.rest import create_operations_app
 from service.protocols.servers import create_grpc_server, create_http_app
+from service.protocols.tfserving.config_files import with_model_config
 from service.repository.changes import Changes
 from service.repository.control import Control
 from service.repository.loader import BundleLoader
@@ -39,15 +44,21 @@ _SWITCH_INTERVAL_S = 0.0001
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code: 0, or 1 if it could not start or broke."""
+def run(settings: Settings, notes: Sequence[str] = ()) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    It is 0, 1 if the gateway could not start or broke, or 2 if a file that the settings name cannot be used. `notes` say
+    what was asked for and has no effect; each becomes a line in the log.
+    """
     logs.configure(settings.log)
+    for note in notes:
+        logs.get("service.app").warning("without_effect", note=note)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings))
-    except StartError as error:
+    except (StartError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
-        return 1
+        return 1 if isinstance(error, StartError) else 2
 
 
 async def _serve(settings: Settings) -> int:
@@ -58,17 +69,31 @@ async def _serve(settings: Settings) -> int:
 
 
 class House:
-    """All objects of one gateway. Made on the event loop; raises StartError if a port cannot be had."""
+    """All objects of one gateway. Made on the event loop.
+
+    Raises StartError if a port cannot be had, ConfigError if a `model.config` file cannot be used.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._log = logs.get("service.app")
+        given = settings
+        settings, notes = with_model_config(given)
+        for note in notes:
+            self._log.warning("without_effect", note=note)
+        self._settings = settings
         changes = Changes()
         self._metrics = Metrics()
         self._registry = Registry(changes)
+        store = DirectoryStore(settings.models)
+        loader = BundleLoader(
+            settings.engine,
+            self._metrics,
+            ask_golden=settings.repository.golden,
+            may_be_renamed=store.has_base_path,
+        )
         self._reloader = Reloader(
-            DirectoryStore(settings.models),
-            BundleLoader(settings.engine, self._metrics, ask_golden=settings.repository.golden),
+            store,
+            loader,
             self._registry,
             self._metrics,
             settings.repository,
@@ -81,29 +106,35 @@ class House:
             access_log=settings.log.access,
             admin=_admin(settings, Control(self._reloader, self._registry, changes)),
         )
+        shared_memory = _shared_memory(settings)
+        self._model_config = ModelConfigPoll(given, self._reloader)
         with ExitStack() as undo:
-            public = undo.enter_context(bind("http", settings.http.host, settings.http.port))
+            rest = undo.enter_context(bind("http", settings.http.host, settings.http.port))
             private = undo.enter_context(
                 bind("operations", settings.operations.host, settings.operations.port)
             )
             self._grpc = create_grpc_server(
                 self._gateway,
-                _limits(settings, settings.grpc.max_message_bytes),
-                reflection=settings.grpc.reflection,
+                offering.grpc_limits(settings),
+                offering.grpc_offer(settings, shared_memory),
             )
             self._grpc_port = _add_port(self._grpc, settings.grpc.host, settings.grpc.port)
+            _add_socket(self._grpc, settings.grpc.socket_path)
             undo.pop_all()
         self._http = HttpListener(
-            public,
-            create_http_app(self._gateway, _limits(settings, settings.http.max_body_bytes)),
+            rest,
+            create_http_app(
+                self._gateway,
+                offering.http_limits(settings),
+                *offering.scrapes(settings, self._metrics.text),
+                shared_memory=shared_memory,
+            ),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=settings.drain.grace_s + LINGER_S,
         )
         self._operations = HttpListener(
             private,
-            create_operations_app(
-                self._gateway, self._metrics.text, _limits(settings, settings.http.max_body_bytes)
-            ),
+            create_operations_app(self._gateway, self._metrics.text, offering.http_limits(settings)),
             keep_alive_s=settings.http.keep_alive_s,
             linger_s=LINGER_S,
         )
@@ -124,17 +155,26 @@ class House:
         public = asyncio.create_task(self._http.serve(), name="http")
         private = asyncio.create_task(self._operations.serve(), name="operations")
         told = asyncio.create_task(stopping.wait(), name="signal")
+        polling = asyncio.create_task(self._poll(), name="model_config")
         # For programs: one line of JSON, the only one ever on standard output. For people: the log.
         sys.stdout.write(json.dumps(self.ports) + "\n")
         sys.stdout.flush()
-        self._log.info("listening", models=str(self._settings.models), **self.ports)
+        places = [self._settings.models, *self._settings.repository.base_paths.values()]
+        self._log.info("listening", models=[str(place) for place in places if place], **self.ports)
         ended, _ = await asyncio.wait((watching, public, private, told), return_when=asyncio.FIRST_COMPLETED)
         broken = ended - {told}
         for task in broken:
             self._log.error("broken", part=task.get_name(), exc_info=task.exception())
+        polling.cancel()
         await self._drain(watching, public, private)
         told.cancel()
         return 1 if broken else 0
+
+    async def _poll(self) -> None:
+        """Follow the `model.config` file, if that is asked for."""
+        repository = self._settings.repository
+        if repository.model_config_file is not None and repository.model_config_poll_s > 0:
+            await self._model_config.run()
 
     async def _drain(
         self, watching: asyncio.Task[None], public: asyncio.Task[None], private: asyncio.Task[None]
@@ -160,17 +200,12 @@ class House:
         self._log.info("stopped", requests=self._gateway.in_flight)
 
 
+def _shared_memory(settings: Settings) -> SharedMemory | None:
+    return SharedMemory(settings.oip, settings.http.max_body_bytes) if settings.oip.shared_memory else None
+
+
 def _admin(settings: Settings, control: Control) -> Admin:
     return Admin(settings.admin.key_file, control) if settings.admin.enabled else Admin()
-
-
-def _limits(settings: Settings, max_bytes: int) -> WireLimits:
-    return WireLimits(
-        max_body_bytes=max_bytes,
-        default_timeout_s=settings.limits.request_timeout_s,
-        max_timeout_s=settings.limits.max_timeout_s,
-        max_rpcs=settings.limits.max_in_flight,
-    )
 
 
 def _add_port(server: grpc.aio.Server, host: str, port: int) -> int:
@@ -181,6 +216,15 @@ def _add_port(server: grpc.aio.Server, host: str, port: int) -> int:
         return server.add_insecure_port(address)
     except RuntimeError as error:
         raise StartError(f"grpc.port: cannot listen on {address}: is it taken?") from error
+
+
+def _add_socket(server: grpc.aio.Server, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    except RuntimeError as error:
+        raise StartError(f"grpc.socket_path: cannot listen on {path}") from error
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -7,6 +7,8 @@ others), the SavedModel for other servers, `assets.extra/` and `report/`. `Manif
 `manifest.json`; `read` loads it and `verify_files` compares what lies on disk with what it promises.
 """
 
+from service.bundle.examples import ExampleFeature, Examples
+from service.bundle.examples import derived as derived_examples
 from service.bundle.files import (
     ASSETS,
     DEFAULT_GRAPH,
@@ -36,6 +38,7 @@ from service.bundle.signatures import (
 )
 from service.bundle.tasks import (
     Classify,
+    Encoder,
     FeatureInput,
     Generate,
     ImageInput,
@@ -56,6 +59,9 @@ __all__ = [
     "BundleError",
     "Classify",
     "DType",
+    "Encoder",
+    "ExampleFeature",
+    "Examples",
     "FeatureInput",
     "File",
     "Generate",
@@ -75,6 +81,7 @@ __all__ = [
     "TextInput",
     "Tokenizer",
     "Translate",
+    "derived_examples",
     "describe_files",
     "read",
     "sha256",

@@ -11,6 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from service.bundle import examples
+from service.bundle.examples import Examples
 from service.bundle.files import MANIFEST, BundleError, File
 from service.bundle.signatures import Frozen, Signature
 from service.bundle.tasks import Task
@@ -59,7 +61,10 @@ class Batching(Frozen):
 
 
 class Manifest(Frozen):
-    """The typed `manifest.json`: everything that another program needs to know of a model version."""
+    """The typed `manifest.json`: everything that another program needs to know of a model version.
+
+    `examples` are the signatures that answer `tf.Example`s; without any, those that follow from the task.
+    """
 
     schema_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -68,6 +73,7 @@ class Manifest(Frozen):
     task: Task
     default_signature: str
     signatures: dict[str, Signature]
+    examples: tuple[Examples, ...] = ()
     metrics: dict[str, float]
     parity: dict[str, Parity]
     golden: tuple[Golden, ...]
@@ -82,12 +88,20 @@ class Manifest(Frozen):
         for signature in self.signatures.values():
             if signature.file not in self.files:
                 raise ValueError(f"file '{signature.file}' of a signature is not among the files")
+        for each in self.examples:
+            each.check(self.signatures)
+        if len({each.signature for each in self.examples}) < len(self.examples):
+            raise ValueError("examples: a signature is declared once")
         return self
 
     @property
     def default(self) -> Signature:
         """The signature that is meant when a caller names none."""
         return self.signatures[self.default_signature]
+
+    def example_signatures(self) -> tuple[Examples, ...]:
+        """Return the signatures that answer Examples, as declared, or as the task has it."""
+        return self.examples or examples.derived(self.task, self.signatures)
 
 
 def read(directory: Path) -> Manifest:

@@ -65,29 +65,38 @@ class StateEntry(Frozen):
     """One tensor that a step graph hands to its own next step.
 
     `replace`: the output is the next input (an LSTM's h and c). `append`: the output is this step's slice,
-    to be appended to the input along `axis` (a key-value cache). `axis` counts from 0 with batch as 0.
+    to be appended to the input along `axis` (a key-value cache); with `whole`, it is the whole input with the
+    slice appended to it (Hugging Face's `present`). `axis` counts from 0 with batch as 0.
     """
 
     input: str
     output: str
     mode: Literal["replace", "append"]
     axis: int | None = None
+    whole: bool = False
 
     @model_validator(mode="after")
     def _axis_belongs_to_append(self) -> Self:
         if (self.axis is None) is (self.mode == "append"):
             raise ValueError("an 'append' entry needs an axis, a 'replace' entry has none")
+        if self.whole and self.mode != "append":
+            raise ValueError("only the output of an 'append' entry can be 'whole'")
         return self
 
 
 class StepGraph(Frozen):
     """How to drive a step graph: everything a scheduler must know of a model.
 
-    `tokens` is the int32 input [batch, time] of new tokens; if its axis 1 is fixed at 1, prompts are fed
-    one token a step. `lengths` [batch] says how many of them are valid, `positions` [batch, time] gives
-    each new token's index in its sequence, `past_mask` [batch, past] marks the valid part of an appended
-    state. `logits` is [batch, vocabulary], those of each row's last valid token. `context` names inputs
-    that stay the same for a request: the outputs of the encoder with the same names.
+    `tokens` is the input [batch, time] of new tokens, int32 or int64; if its axis 1 is fixed at 1, prompts
+    are fed one token a step. `lengths` [batch] says how many of them are valid, `positions` [batch, time]
+    gives each new token's index in its sequence, `past_mask` [batch, past] marks the valid part of an
+    appended state, `mask` [batch, past + time] the valid past and new tokens (Hugging Face's
+    `attention_mask`). `logits` is [batch, vocabulary], those of each row's last valid token, or
+    [batch, time, vocabulary], those of every token. `context` names inputs that stay the same for a request:
+    the outputs of the encoder with the same names.
+
+    Rows of different token counts share a run if the graph takes `lengths`, or gives every token's logits and
+    takes `mask`.
     """
 
     signature: str
@@ -97,4 +106,5 @@ class StepGraph(Frozen):
     lengths: str | None = None
     positions: str | None = None
     past_mask: str | None = None
+    mask: str | None = None
     context: tuple[str, ...] = ()

@@ -5,9 +5,9 @@ Knows words, inputs and limits. Knows nothing of files or manifests.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from service.bundle.signatures import Frozen, StepGraph
 
@@ -60,17 +60,42 @@ class Classify(Frozen):
     accepts: Annotated[ImageInput | FeatureInput | TextInput, Field(discriminator="kind")]
 
 
+class Encoder(Frozen):
+    """What reads the whole prompt once, before the first step: its outputs are the step graph's `context`.
+
+    `source` is the token input of `signature`. The prompt becomes tokens by `tokenizer`, of `vocabulary_size`
+    entries at most, and ends with `end_id` if there is one.
+    """
+
+    signature: str
+    source: str
+    tokenizer: Tokenizer
+    vocabulary_size: int
+    end_id: int | None = None
+
+
 class Generate(Frozen):
-    """A prompt in, its continuation out, one token a step."""
+    """A prompt in, text out, one token a step.
+
+    Without an `encoder` the text continues the prompt. With one the text answers it: the encoder reads the prompt, at
+    most `max_prompt_tokens` with the end token, and the step graph begins with `start_id`.
+    """
 
     word: Literal["generate"] = "generate"
     step: StepGraph
+    encoder: Encoder | None = None
     tokenizer: Tokenizer
     vocabulary_size: int
     start_id: int | None = None
     end_id: int | None = None
     max_prompt_tokens: int
     max_new_tokens: int
+
+    @model_validator(mode="after")
+    def _an_encoder_needs_a_start(self) -> Self:
+        if self.encoder is not None and self.start_id is None:
+            raise ValueError("with an encoder, start_id must say what the step graph begins with")
+        return self
 
 
 class Translate(Frozen):

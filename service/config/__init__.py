@@ -3,7 +3,7 @@
 Knows nothing of what the settings are for. Read once, in `service.app`; each room receives only its own class.
 """
 
-from service.config.reading import ConfigError, read
+from service.config.reading import ConfigError, Location, Value, read
 from service.config.secret import Secret
 from service.config.settings import (
     Admin,
@@ -13,6 +13,7 @@ from service.config.settings import (
     Http,
     Limits,
     Log,
+    Oip,
     Operations,
     Policy,
     Repository,
@@ -27,11 +28,14 @@ __all__ = [
     "Grpc",
     "Http",
     "Limits",
+    "Location",
     "Log",
+    "Oip",
     "Operations",
     "Policy",
     "Repository",
     "Secret",
     "Settings",
+    "Value",
     "read",
 ]

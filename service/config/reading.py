@@ -40,20 +40,36 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class Value:
+    """What a setting is to be, and what to call where that was said."""
+
     value: Any
     source: str
 
 
-def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+def read(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    further: Mapping[Location, Value] | None = None,
+    implied: Mapping[Location, Value] | None = None,
+) -> Settings:
     """Return the settings; raises ConfigError for anything misspelt, malformed or out of range.
 
-    `--help` among the arguments prints every flag with its default and raises SystemExit(0).
+    `further` are values of flags that somebody else has read: one that a flag of ours sets too is a mistake.
+    `implied` are defaults instead of ours. `--help` among the arguments prints every flag with its default and
+    raises SystemExit(0).
     """
     flags, config = _read_flags(arguments)
+    for location, value in (further or {}).items():
+        if location in flags:
+            dotted = ".".join(location)
+            raise ConfigError(
+                f"{flags[location].source} and {value.source} both set '{dotted}': leave one out"
+            )
     variables = _read_environment(environment)
     path = config or environment.get(CONFIG_VARIABLE)
-    values = (_read_file(Path(path)) if path else {}) | variables | flags
+    told = (_read_file(Path(path)) if path else {}) | variables | flags
+    values = {**(implied or {}), **told, **(further or {})}
     try:
         return Settings.model_validate(_nest(values))
     except ValidationError as error:
@@ -95,7 +111,8 @@ def _parser() -> _Parser:
         usage="%(prog)s [--config FILE] [--models DIRECTORY] [--GROUP-SETTING VALUE ...]",
         description="Serve a directory of models over REST and gRPC.",
         epilog=f"Each setting is also an environment variable ({PREFIX}HTTP__PORT) and a key of the TOML"
-        " file ([http] port). Flags win over variables, variables over the file.",
+        " file ([http] port). Flags win over variables, variables over the file. Flags of"
+        " tensorflow_model_server are understood too; docs/compatibility.md has their table.",
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with settings (SLUICE_CONFIG)")
@@ -128,7 +145,7 @@ def _shown_default(field: FieldInfo) -> str:
     return "unset" if default in (None, {}) else str(default)
 
 
-def _read_flags(arguments: Sequence[str]) -> tuple[dict[Location, _Value], str | None]:
+def _read_flags(arguments: Sequence[str]) -> tuple[dict[Location, Value], str | None]:
     parsed, unknown = _parser().parse_known_args(arguments)
     known = {_flag(location): location for location, _ in leaves()}
     for argument in unknown:
@@ -140,11 +157,11 @@ def _read_flags(arguments: Sequence[str]) -> tuple[dict[Location, _Value], str |
     for dotted, text in given.items():
         location = tuple(dotted.split("."))
         source = f"flag {_flag(location)}"
-        values[location] = _Value(_parse_text(location, text, source), source)
+        values[location] = Value(_parse_text(location, text, source), source)
     return values, config
 
 
-def _read_environment(environment: Mapping[str, str]) -> dict[Location, _Value]:
+def _read_environment(environment: Mapping[str, str]) -> dict[Location, Value]:
     known = {_variable(location): location for location, _ in leaves()}
     values = {}
     for name, text in sorted(environment.items()):
@@ -155,11 +172,11 @@ def _read_environment(environment: Mapping[str, str]) -> dict[Location, _Value]:
         if name not in known:
             raise ConfigError(f"unknown environment variable '{name}'{_nearest(name, known)}")
         source = f"environment variable {name}"
-        values[known[name]] = _Value(_parse_text(known[name], text, source), source)
+        values[known[name]] = Value(_parse_text(known[name], text, source), source)
     return values
 
 
-def _read_file(path: Path) -> dict[Location, _Value]:
+def _read_file(path: Path) -> dict[Location, Value]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -174,7 +191,7 @@ def _read_file(path: Path) -> dict[Location, _Value]:
         if location not in known:
             names = [".".join(each) for each in known]
             raise ConfigError(f"unknown key '{dotted}' in '{path}'{_nearest(dotted, names)}")
-        values[location] = _Value(value, f"key '{dotted}' in '{path}'")
+        values[location] = Value(value, f"key '{dotted}' in '{path}'")
     return values
 
 
@@ -197,7 +214,7 @@ def _parse_text(location: Location, text: str, source: str) -> Any:
         raise ConfigError(f"{source}: expected a JSON object: {error}") from error
 
 
-def _nest(values: Mapping[Location, _Value]) -> dict[str, Any]:
+def _nest(values: Mapping[Location, Value]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for (*groups, name), held in values.items():
         target = nested
@@ -207,7 +224,7 @@ def _nest(values: Mapping[Location, _Value]) -> dict[str, Any]:
     return nested
 
 
-def _explain(error: ValidationError, values: Mapping[Location, _Value]) -> str:
+def _explain(error: ValidationError, values: Mapping[Location, Value]) -> str:
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     where = tuple(str(part) for part in first["loc"])

@@ -12,7 +12,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from service.config.secret import Secret
 from service.domain import NAME_PATTERN
@@ -22,6 +30,17 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+_CLAIMED = frozenset({"v1", "v2", "docs", "openapi.json"})
+
+
+def _unclaimed(path: str) -> str:
+    """Raise ValueError for a path that a wire answers."""
+    if path.split("/")[1].lower() in _CLAIMED:
+        raise ValueError("expected a path that no wire has")
+    return path
+
+
+PublicPath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)+$"), AfterValidator(_unclaimed)]
 VersionNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 _MIB = 2**20
@@ -89,6 +108,15 @@ class Repository(_Group):
     labels: dict[Name, dict[Name, VersionNumber]] = Field(
         {}, description="version labels by model name; they win over the model's labels.json"
     )
+    base_paths: dict[Name, Path] = Field(
+        {}, description="directories of models that do not lie below the models directory, by model name"
+    )
+    model_config_file: Path | None = Field(
+        None, description="TensorFlow Serving's model.config: models with base paths, policies and labels"
+    )
+    model_config_poll_s: Seconds = Field(
+        0.0, description="seconds between two looks at that file; 0 looks at the start only"
+    )
     golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
 
 
@@ -98,6 +126,12 @@ class Http(_Group):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: Port = Field(8000, description="port; 0 takes a free one")
     max_body_bytes: Count = Field(64 * _MIB, description="largest request body")
+    timeout_s: PositiveSeconds | None = Field(
+        None, description="time for a REST request that names no deadline; unset: limits.request_timeout_s"
+    )
+    metrics_path: PublicPath | None = Field(
+        None, description="path at which this port has the metrics too; unset: it has not"
+    )
     keep_alive_s: PositiveSeconds = Field(75.0, description="how long an idle connection stays open")
 
 
@@ -108,6 +142,8 @@ class Grpc(_Group):
     port: Port = Field(8001, description="port; 0 takes a free one")
     max_message_bytes: Count = Field(64 * _MIB, description="largest message, in and out")
     reflection: bool = Field(True, description="offer server reflection")
+    socket_path: Path | None = Field(None, description="Unix socket to listen on as well")
+    channel_arguments: dict[str, str | int] = Field({}, description="further arguments of gRPC's server")
 
 
 class Operations(_Group):
@@ -115,6 +151,18 @@ class Operations(_Group):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: Port = Field(8002, description="port; 0 takes a free one")
+
+
+class Oip(_Group):
+    """What clients of the Open Inference Protocol may do beyond asking."""
+
+    shared_memory: bool = Field(
+        False, description="let every client pass tensors in system shared memory of this machine"
+    )
+    shared_memory_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = Field(
+        "sluice_", description="what the keys of shared memory must begin with; nothing allows them all"
+    )
+    shared_memory_regions: Count = Field(64, description="regions that may be registered at one time")
 
 
 class Admin(_Group):
@@ -147,6 +195,12 @@ class Engine(_Group):
     max_queued_bytes: Count = Field(256 * _MIB, description="bytes that may wait for one graph")
     inline_bound_s: Seconds = Field(0.001, description="runs expected to be shorter are made on the loop")
     slots: Count = Field(32, description="sequences of a generator that step together")
+    cache_bytes: Count | None = Field(
+        None, description="state memory of a generator's running rows; unset bounds it by slots alone"
+    )
+    stall_s: PositiveSeconds = Field(
+        30.0, description="how long a stream that is not read keeps its slot before it is ended"
+    )
 
 
 class Limits(_Group):
@@ -181,16 +235,23 @@ class Log(_Group):
 class Settings(_Group):
     """The whole configuration."""
 
-    models: Path = Field(Path("models"), description="directory with <name>/<version>/ below it")
+    models: Path | None = Field(Path("models"), description="directory with <name>/<version>/ below it")
     repository: Repository = Repository()
     http: Http = Http()
     grpc: Grpc = Grpc()
     operations: Operations = Operations()
+    oip: Oip = Oip()
     admin: Admin = Admin()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _default_time_is_allowed(self) -> Self:
+        if self.http.timeout_s is not None and self.http.timeout_s > self.limits.max_timeout_s:
+            raise ValueError("http.timeout_s is beyond limits.max_timeout_s")
+        return self
 
     @model_validator(mode="after")
     def _public_ports_differ(self) -> Self:

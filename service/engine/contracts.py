@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from service.bundle import Signature
-from service.domain import Array, FinishReason, Sampling, Tensors, Timing
+from service.domain import ANYONE, Array, Caller, FinishReason, Sampling, Tensors, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,27 @@ class Session(Protocol):
 
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         """Run once and return `outputs` in their order; raises whatever the runtime raises."""
+
+
+class Held(Protocol):
+    """A tensor that stays where the graph runs."""
+
+    def numpy(self) -> Array:
+        """Return a copy in the host's memory."""
+
+
+@runtime_checkable
+class HoldingSession(Session, Protocol):
+    """A session whose graph runs where the host's memory is far away: tensors may stay there between runs."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is worth while."""
+
+    def run_held(
+        self, feeds: Mapping[str, Array | Held], outputs: Sequence[str], held: Sequence[str]
+    ) -> tuple[list[Array], list[Held]]:
+        """Run once and return `outputs` as arrays, and the outputs `held` where they are; raises as `run`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +93,7 @@ class Prompt:
     scored: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One generated token; `logprob` is natural and of the distribution before truncation.
 
     The last token of a sequence has a finish reason: `stop` for the end token (which is included), or
@@ -102,12 +122,18 @@ class TokenGenerator(Protocol):
     """Continues token sequences, many at a time."""
 
     def stream(
-        self, prompt: Prompt, sampling: Sampling, max_new_tokens: int, deadline_at_s: float
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        max_new_tokens: int,
+        deadline_at_s: float,
+        caller: Caller = ANYONE,
     ) -> AsyncGenerator[Token, None]:
         """Yield tokens as they are made; closing the generator frees its slot before the next step.
 
         Those of `prompt.scored` come first; `max_new_tokens` may be 0 only if there are some.
-        Raises Overloaded, TimedOut, Unavailable when closed, Internal.
+        Whoever reads too slowly is waited for, and given up in the end (TimedOut). Raises Overloaded, TimedOut,
+        TooLarge if it could never fit the cache, Unavailable when closed, Internal.
         """
 
     async def search(
@@ -117,6 +143,7 @@ class TokenGenerator(Protocol):
         length_penalty: float,
         max_new_tokens: int,
         deadline_at_s: float,
+        caller: Caller = ANYONE,
     ) -> Hypothesis:
         """Return the best of a beam search (Wu et al. 2016, section 7, for the length penalty).
 

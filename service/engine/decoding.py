@@ -1,4 +1,4 @@
-"""What a sequence does with the logits of its rows: one scored or sampled row, or the rows of a beam search.
+"""What sequences do with the logits of their rows: sampled rows, many at a time, or the rows of a beam search.
 
 Pure: logits in, the next tokens and the parents of each row out. Knows nothing of slots or sessions.
 """
@@ -9,120 +9,124 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from service.domain import Array, FinishReason, Sampling
 from service.engine.contracts import Hypothesis, Token
-from service.engine.sampling import Sampler, length_penalty, most_probable
+from service.engine.sampling import (
+    Sampler,
+    SamplerGroup,
+    length_penalty,
+    log_normalisers,
+    most_probable,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class RowScores:
-    """The logits [rows, vocabulary] of one sequence's rows, with what is computed for the whole batch at once:
-    the position of each row's largest logit and the logarithm of its normaliser.
-    """
-
-    logits: Array
-    best: Array
-    log_normaliser: Array
+NOT_NUMBERS = "the model gave logits that are not numbers"
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What comes next: the token to feed to each row, and which row's state each row goes on from.
+    """What comes next for a search: the token to feed to each row, and which row's state each row goes on from.
 
-    `parents` is None where every row goes on from itself. `result` is there when something is to be told
-    to the caller, and `done` when the sequence is over.
+    `result` is there when the search is over.
     """
 
     tokens: tuple[int, ...]
-    parents: tuple[int, ...] | None = None
-    result: Token | Hypothesis | None = None
-    done: bool = False
-
-
-class Decoder(Protocol):
-    """A way to go from logits to tokens, with the number of rows that it needs."""
-
-    @property
-    def width(self) -> int:
-        """How many rows the sequence takes."""
-
-    def advance(self, scores: RowScores) -> Advance:
-        """Take the logits after everything fed so far."""
+    parents: tuple[int, ...] = ()
+    result: Hypothesis | None = None
 
 
 class SampledSequence:
-    """One row whose tokens are told as they are chosen."""
+    """One row whose tokens are told as they are chosen; `made` has them all.
+
+    The tokens of `given` come first, whatever would be chosen, and are told as well.
+    """
 
     width = 1
 
-    def __init__(self, sampling: Sampling, max_new_tokens: int, end_id: int | None) -> None:
-        self._sampler = Sampler(sampling)
-        self._top = sampling.logprobs or 0
+    def __init__(
+        self,
+        sampling: Sampling,
+        max_new_tokens: int,
+        end_id: int | None,
+        prompt: Sequence[int] = (),
+        given: Sequence[int] = (),
+    ) -> None:
+        self.given = deque(given)
+        self.sampler = Sampler(sampling, (*prompt, *given))
+        self.sampler.held = bool(given)
+        self.top = sampling.logprobs or 0
+        self.made: list[int] = []
         self._left = max_new_tokens
         self._end_id = end_id
 
-    def advance(self, scores: RowScores) -> Advance:
-        """Choose one token; raises ArithmeticError if the logits are not numbers."""
-        normaliser = _normaliser(scores)
-        token = self._sampler.choose(scores.logits[0], int(scores.best[0]))
-        self._left -= 1
+    @property
+    def length(self) -> int:
+        """How many tokens were made."""
+        return len(self.made)
+
+    def histories(self) -> tuple[tuple[int, ...], ...]:
+        """Return what was made so far in each row."""
+        return (tuple(self.made),)
+
+    def take(self, token: int, logprob: float, queue_s: float, top: tuple[tuple[int, float], ...]) -> Token:
+        """Go on with a token that was chosen, and return what to tell of it."""
+        self.made.append(token)
         reason: FinishReason | None = None
+        if self.given:
+            self.given.popleft()
+            self.sampler.held = bool(self.given)
+            last = not self.given and self._left == 0
+            return Token(token, logprob, "length" if last else None, queue_s, top)
+        self._left -= 1
         if token == self._end_id:
             reason = "stop"
         elif self._left == 0:
             reason = "length"
-        told = _told(token, scores.logits[0], normaliser, self._top, reason)
-        return Advance((token,), result=told, done=reason is not None)
+        return Token(token, logprob, reason, queue_s, top)
 
 
-class ScoredTokens:
-    """One row whose next tokens are given: each is told with its log-probability, and then `after` goes on.
+class SampledRows:
+    """Chooses the next token of the same sequences, step after step; a row's choice is its own."""
 
-    Without `after` the last of them ends the sequence (`length`). There is at least one.
-    """
+    def __init__(self, decoders: Sequence[SampledSequence]) -> None:
+        self._decoders = decoders
+        self._rows = np.arange(len(decoders))
+        self._group = SamplerGroup([decoder.sampler for decoder in decoders])
+        self._scratch: Array | None = None
+        self._given = [(row, decoder.given) for row, decoder in enumerate(decoders) if decoder.given]
+        self._wanted = [(row, decoder.top) for row, decoder in enumerate(decoders) if decoder.top]
 
-    width = 1
-
-    def __init__(self, given: Sequence[int], top: int, after: Decoder | None) -> None:
-        self._given = deque(given)
-        self._top = top
-        self._after = after
-
-    def advance(self, scores: RowScores) -> Advance:
-        """Tell the next token that is given; raises ArithmeticError if the logits are not numbers."""
-        if not self._given:
-            assert self._after is not None, "a sequence that has ended is not continued"
-            return self._after.advance(scores)
-        normaliser = _normaliser(scores)
-        token = self._given.popleft()
-        done = not self._given and self._after is None
-        told = _told(token, scores.logits[0], normaliser, self._top, "length" if done else None)
-        return Advance((token,), result=told, done=done)
-
-
-def continued(scored: Sequence[int], sampling: Sampling, max_new_tokens: int, end_id: int | None) -> Decoder:
-    """Return the decoder that tells `scored` first, if anything, and then up to `max_new_tokens` that it chooses."""
-    sampled = SampledSequence(sampling, max_new_tokens, end_id) if max_new_tokens else None
-    if scored:
-        return ScoredTokens(scored, sampling.logprobs or 0, sampled)
-    assert sampled is not None, "there is something to tell"
-    return sampled
-
-
-def _normaliser(scores: RowScores) -> float:
-    normaliser = float(scores.log_normaliser[0])
-    if not math.isfinite(normaliser):
-        raise ArithmeticError("the model gave logits that are not numbers")
-    return normaliser
+    def choose(self, logits: Array) -> tuple[Array, list[float], dict[int, tuple[tuple[int, float], ...]]]:
+        """Return the token of each row of `logits` [rows, vocabulary], its logprob, and the most probable of those
+        rows that want them; raises ArithmeticError if a row's logits are not numbers.
+        """
+        best = logits.argmax(axis=1)
+        highest = logits[self._rows, best]
+        if self._scratch is None or self._scratch.shape != logits.shape:
+            self._scratch = np.empty_like(logits)
+        normalisers = log_normalisers(logits, highest, self._scratch)
+        # One that is no number makes the sum none; the rows are looked through only then.
+        if not math.isfinite(normalisers.sum()):
+            raise ArithmeticError(NOT_NUMBERS)
+        tokens = self._group.choose(logits, best)
+        if self._given:
+            tokens = tokens.copy()
+            for row, given in self._given:
+                tokens[row] = given[0] if given else tokens[row]
+        chosen = highest if tokens is best else logits[self._rows, tokens]
+        logprobs = (chosen - normalisers).tolist()
+        tops = {
+            row: most_probable(logits[row], float(normalisers[row]), count) for row, count in self._wanted
+        }
+        return tokens, logprobs, tops
 
 
-def _told(token: int, logits: Array, normaliser: float, top: int, reason: FinishReason | None) -> Token:
-    logprob = float(logits[token]) - normaliser
-    return Token(token, logprob, reason, top=most_probable(logits, normaliser, top))
+def finite_rows(logits: Array) -> Array:
+    """Return which rows of `logits` [rows, vocabulary] a token can be chosen from."""
+    finite: Array = np.isfinite(logits.max(axis=1))
+    return finite
 
 
 class BeamSearch:
@@ -137,28 +141,43 @@ class BeamSearch:
         self._alpha = alpha
         self._left = max_new_tokens
         self._end_id = end_id
+        self._made = 0
         self._tokens: list[tuple[int, ...]] = [()] * beams
         # All rows start alike: only the first may be extended, or they would stay alike.
         self._logprobs = np.full(beams, -np.inf)
         self._logprobs[0] = 0.0
         self._finished: list[Hypothesis] = []
 
-    def advance(self, scores: RowScores) -> Advance:
-        """Extend every beam by one token and keep the best; raises ArithmeticError if no logit is a number."""
+    @property
+    def length(self) -> int:
+        """How many tokens were made in each row."""
+        return self._made
+
+    def histories(self) -> tuple[tuple[int, ...], ...]:
+        """Return what was made so far in each row."""
+        return tuple(self._tokens)
+
+    def advance(self, logits: Array) -> Advance:
+        """Extend every beam by one token and keep the best; raises ArithmeticError if no logit is a number.
+
+        `logits` is [beams, vocabulary].
+        """
         self._left -= 1
-        extended = self._logprobs[:, None] + (scores.logits - scores.log_normaliser[:, None])
+        self._made += 1
+        with np.errstate(invalid="ignore"):
+            extended = self._logprobs[:, None] + (logits - log_normalisers(logits)[:, None])
         parents, tokens = self._extend(extended)
         if not tokens and not self._finished:
-            raise ArithmeticError("the model gave logits that are not numbers")
+            raise ArithmeticError(NOT_NUMBERS)
         if len(self._finished) >= self.width or not tokens:
-            return Advance((), result=self._best(self._finished), done=True)
+            return Advance((), result=self._best(self._finished))
         if self._left == 0:
             live = [
                 self._hypothesis(beam, float(logprob), "length")
                 for beam, logprob in zip(self._tokens, self._logprobs, strict=True)
                 if np.isfinite(logprob)
             ]
-            return Advance((), result=self._best(self._finished or live), done=True)
+            return Advance((), result=self._best(self._finished or live))
         return Advance(tokens, parents)
 
     def _extend(self, extended: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -177,9 +196,11 @@ class BeamSearch:
                 tokens.append(token)
                 logprobs.append(logprob)
         short = self.width - len(tokens)
-        self._tokens = [
+        extended_tokens = [
             (*self._tokens[parent], token) for parent, token in zip(parents, tokens, strict=True)
-        ] + [()] * short
+        ]
+        # What is missing follows the first beam with no probability, so that all rows are of one length.
+        self._tokens = extended_tokens + extended_tokens[:1] * short
         self._logprobs = np.array(logprobs + [-np.inf] * short)
         filler = (parents[0],) * short if tokens else ()
         return (*parents, *filler), (*tokens, *((tokens[0],) * short if tokens else ()))

@@ -1,53 +1,105 @@
-"""Decide which sequences get slots and which tokens each running row is fed.
+"""Decide who runs: which sequences start, which must yield, what is read of prompts, and where rows lie.
 
-Pure functions from counts to counts. Knows slots, widths and pending tokens; knows no tensors and no callers.
+Pure functions from counts to counts. Knows slots, rows, tokens and bytes; knows no tensors and no callers.
+Sequences are given in the order in which they take precedence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from service.engine.block import room_for
+
+HEADROOM_TOKENS = 16
+"""Whoever starts beside others must leave them room for so many more tokens, or it would soon have to yield."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One run: the positions of the running sequences in it, and how many tokens each of them is fed."""
+class Claim:
+    """What a sequence takes: its rows, and the tokens of each row once all that is known of it has been fed."""
 
-    sequences: tuple[int, ...]
-    tokens: tuple[int, ...]
+    rows: int
+    tokens: int
 
 
-def admit(waiting_widths: Sequence[int], free_slots: int) -> int:
-    """Return how many of those who wait, oldest first, may start now.
+@dataclass(frozen=True, slots=True)
+class Space:
+    """How many rows there may be, and how many bytes of state; `limit_bytes` None means that rows alone count.
 
-    A sequence takes all its rows at once or none. The oldest is never overtaken, so a wide one does not
-    starve behind a stream of narrow ones.
+    A row takes `row_bytes`, and `token_bytes` for each token that there is room for: as much as the longest needs.
     """
-    admitted = 0
-    for width in waiting_widths:
-        if width > free_slots:
+
+    slots: int
+    limit_bytes: int | None = None
+    row_bytes: int = 0
+    token_bytes: int = 0
+
+    def taken(self, claims: Iterable[Claim], more_tokens: int = 0) -> int:
+        """Return how many bytes `claims` take together, each with `more_tokens` tokens more."""
+        rows = longest = 0
+        for claim in claims:
+            rows += claim.rows
+            longest = max(longest, claim.tokens)
+        return rows * (self.row_bytes + room_for(longest + more_tokens) * self.token_bytes)
+
+    def holds(self, claims: Sequence[Claim], more_tokens: int = 0) -> bool:
+        """Say whether `claims` fit side by side."""
+        if sum(claim.rows for claim in claims) > self.slots:
+            return False
+        return self.limit_bytes is None or self.taken(claims, more_tokens) <= self.limit_bytes
+
+
+def starts(space: Space, running: Sequence[Claim], claim: Claim) -> bool:
+    """Say whether a sequence may start beside those that run.
+
+    It takes all its rows at once or none. Alone it may start if it fits at all; beside others, some room must be
+    left for everyone to grow.
+    """
+    return space.holds([*running, claim], HEADROOM_TOKENS if running else 0)
+
+
+def staying(space: Space, running: Sequence[Claim]) -> int:
+    """Return how many of the running sequences stay; the others yield their rows, the last first.
+
+    The first always stays, so that somebody advances whatever the limits are.
+    """
+    count = len(running)
+    while count > 1 and not space.holds(running[:count]):
+        count -= 1
+    return count
+
+
+def plan_reading(claims: Sequence[Claim], chunk: int, most: int) -> tuple[int, ...]:
+    """Return how many tokens each of the first sequences reads in one run; the rest wait for the next.
+
+    `claims` have the tokens that are still to be read. A row reads at most `chunk` of them; the run, padding
+    included, feeds at most `most` tokens, but the first sequence reads in any case.
+    """
+    counts: list[int] = []
+    rows = longest = 0
+    for claim in claims:
+        count = min(claim.tokens, chunk)
+        rows += claim.rows
+        longest = max(longest, count)
+        if counts and rows * longest > most:
             break
-        free_slots -= width
-        admitted += 1
-    return admitted
+        counts.append(count)
+    return tuple(counts)
 
 
-def plan_steps(pending: Sequence[int], chunk: int) -> tuple[Step, ...]:
-    """Return the runs of one round, so that every running sequence advances in it.
+def arrange(sections: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """Return where the rows of each section go, so that sections lie behind one another from slot 0 without a gap.
 
-    `pending` counts the tokens that a sequence still has to be fed, at least 1. Sequences with a prompt to
-    read take up to `chunk` tokens in a run of their own, so those that generate neither wait for more than
-    one chunk nor are padded to its length.
+    `sections` have the slots where rows lie now. A row that lies where its section will be stays, so that as few as
+    possible are moved.
     """
-    assert all(count >= 1 for count in pending), "a running sequence always has a token to feed"
-    if chunk == 1:
-        everyone = tuple(range(len(pending)))
-        return (Step(everyone, (1,) * len(everyone)),) if everyone else ()
-    reading = tuple(position for position, count in enumerate(pending) if count > 1)
-    generating = tuple(position for position, count in enumerate(pending) if count == 1)
-    steps = []
-    if reading:
-        steps.append(Step(reading, tuple(min(pending[position], chunk) for position in reading)))
-    if generating:
-        steps.append(Step(generating, (1,) * len(generating)))
-    return tuple(steps)
+    arranged: list[tuple[int, ...]] = []
+    start = 0
+    for section in sections:
+        places = range(start, start + len(section))
+        start = places.stop
+        here = set(section)
+        holes = iter([place for place in places if place not in here])
+        arranged.append(tuple(slot if slot in places else next(holes) for slot in section))
+    return tuple(arranged)

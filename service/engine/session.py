@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 
 from service.domain import Array, Tensors
-from service.engine.contracts import GraphTensor
+from service.engine.contracts import GraphTensor, Held
 
 _DTYPES = {
     "tensor(float16)": "float16",
@@ -65,8 +66,9 @@ class OnnxSession:
     concurrent runs of one session.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, *, holds: bool = False) -> None:
         self._session = session
+        self.holds = holds
         self.inputs: Mapping[str, GraphTensor] = {node.name: _describe(node) for node in session.get_inputs()}
         self.outputs: Mapping[str, GraphTensor] = {
             node.name: _describe(node) for node in session.get_outputs()
@@ -81,6 +83,31 @@ class OnnxSession:
         """Run once; raises what ONNX Runtime raises."""
         results: list[Array] = self._session.run(outputs, feeds)
         return results
+
+    def run_held(
+        self, feeds: Mapping[str, Array | Held], outputs: Sequence[str], held: Sequence[str]
+    ) -> tuple[list[Array], list[Held]]:
+        """Run once with IO binding (`contracts.HoldingSession`): what is held stays on the device."""
+        binding = self._session.io_binding()
+        # The binding reads an array's memory where it lies, until the run is over.
+        arrays = {
+            name: np.ascontiguousarray(value)
+            for name, value in feeds.items()
+            if isinstance(value, np.ndarray)
+        }
+        for name, value in feeds.items():
+            if name in arrays:
+                binding.bind_cpu_input(name, arrays[name])
+            else:
+                binding.bind_ortvalue_input(name, value)
+        for name in outputs:
+            binding.bind_output(name, "cpu")
+        device = "cuda" if _CUDA in self.providers else "cpu"
+        for name in held:
+            binding.bind_output(name, device)
+        self._session.run_with_iobinding(binding)
+        values = binding.get_outputs()
+        return [value.numpy() for value in values[: len(outputs)]], values[len(outputs) :]
 
 
 def open_session(path: Path, placement: Placement) -> OnnxSession:
@@ -99,7 +126,7 @@ def open_session(path: Path, placement: Placement) -> OnnxSession:
         raise SessionError(f"'{path.name}' cannot be loaded: {reason}") from error
     if providers[0] == _CUDA and _CUDA not in session.get_providers():
         raise SessionError(f"'{path.name}' was to run on CUDA, but the runtime fell back to the CPU")
-    return OnnxSession(session)
+    return OnnxSession(session, holds=_CUDA in session.get_providers())
 
 
 def _providers(device: str) -> list[str]:

@@ -5,112 +5,205 @@ Driven by the manifest's state entries. Knows arrays and axes; knows no model, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from service.bundle import Signature, StateEntry, StepGraph
-from service.domain import Array, Tensors
-
-_SMALLEST_CAPACITY = 32
+from service.domain import Array
+from service.engine.block import SMALLEST_ROOM, Block, room_for
+from service.engine.contracts import Held
 
 
 class SlotState:
     """The state tensors of all slots, and how many tokens each slot has seen.
 
-    A `replace` entry keeps its last output; an `append` entry keeps its slices side by side along its axis,
-    in room that doubles when it is used up.
+    A `replace` entry keeps its last output; an `append` entry keeps its slices side by side along its axis, in
+    `room` that all rows share. The rows of a run are neighbouring slots, so that what is fed is a view; a mask says
+    how much of each row's room is its own. Without a mask, the rows of a run must be of one age (`aligned`).
     """
 
     def __init__(self, graph: StepGraph, signature: Signature, slots: int) -> None:
-        self._entries = graph.state
-        self._past_mask = graph.past_mask
-        self._mask_dtype = signature.input(graph.past_mask).dtype if graph.past_mask else "float32"
         self.seen = np.zeros(slots, np.int64)
-        self._arrays = {
-            entry.input: np.zeros(self._shape(entry, signature, slots), signature.input(entry.input).dtype)
+        mask = graph.past_mask or graph.mask
+        appends = any(entry.axis is not None for entry in graph.state)
+        self.aligned = appends and mask is None
+        # Where nothing is appended or masked, there is room for everything.
+        self.room = SMALLEST_ROOM if appends or mask else sys.maxsize
+        self._past = self.room
+        self._entries = graph.state
+        self._blocks = {
+            entry.input: Block(
+                signature.input(entry.input), slots, () if entry.axis is None else (entry.axis,), self.room
+            )
             for entry in graph.state
         }
+        for name, block in self._blocks.items():
+            if 0 in block.array.shape:
+                raise ValueError(f"state '{name}' has a free axis that nothing fills")
+        self._held: tuple[slice, dict[str, Held]] | None = None
+        self._rows = np.arange(slots)
+        self._places: dict[int, Array] = {}
+        self._valid = np.zeros((slots, self.room), signature.input(mask).dtype) if mask else None
 
-    @staticmethod
-    def _shape(entry: StateEntry, signature: Signature, slots: int) -> tuple[int, ...]:
-        shape: list[int] = [slots]
-        for axis, size in enumerate(signature.input(entry.input).shape[1:], start=1):
-            if isinstance(size, int):
-                shape.append(size)
-            else:
-                assert axis == entry.axis, f"state '{entry.input}' has a free axis that nothing fills"
-                shape.append(_SMALLEST_CAPACITY)
-        return tuple(shape)
+    @property
+    def row_bytes(self) -> int:
+        """How much memory a slot takes whatever it has seen."""
+        return sum(self._row_bytes(entry) for entry in self._entries if entry.axis is None)
+
+    @property
+    def token_bytes(self) -> int:
+        """How much memory a slot takes for each token that there is room for."""
+        return sum(self._row_bytes(entry) for entry in self._entries if entry.axis is not None) // self.room
 
     @property
     def bytes(self) -> int:
-        """How much memory the state takes."""
-        return sum(array.nbytes for array in self._arrays.values())
+        """How much memory the state takes if all slots are used."""
+        return sum(block.array.nbytes for block in self._blocks.values())
+
+    def _row_bytes(self, entry: StateEntry) -> int:
+        array = self._blocks[entry.input].array
+        return array.nbytes // len(array)
 
     def clear(self, slots: Sequence[int]) -> None:
-        """Make slots new again."""
+        """Make slots new again. What was appended is left, and masked."""
+        self.land()
         rows = list(slots)
         self.seen[rows] = 0
+        if self._valid is not None:
+            self._valid[rows] = 0
         for entry in self._entries:
-            # What an appended slot held is never looked at: `seen` says how much of it is valid.
-            if entry.mode == "replace":
-                self._arrays[entry.input][rows] = 0
+            if entry.axis is None:
+                self._blocks[entry.input].array[rows] = 0
 
-    def feeds(self, slots: Sequence[int]) -> dict[str, Array]:
-        """Return the state inputs of a run over `slots`, row by row."""
-        rows = list(slots)
-        past = int(self.seen[rows].max(initial=0))
-        feeds: dict[str, Array] = {}
+    def wipe(self, slots: Sequence[int]) -> None:
+        """Make slots new again, and forget what was appended: a NaN shows through any mask."""
+        self.clear(slots)
+        for block in self._blocks.values():
+            block.array[list(slots)] = 0
+
+    def fit(self, longest: int, rows: int, *, tight: bool = False) -> None:
+        """Make room for `longest` tokens in each of the first `rows` slots.
+
+        Room that is not needed any more is given back when it is half of all, or, if `tight`, at once.
+        """
+        wanted = room_for(longest)
+        least = self.room if tight else self.room // 2 + 1
+        if self.room == sys.maxsize or least <= wanted <= self.room:
+            return
+        self.room = wanted
+        self._places.clear()
         for entry in self._entries:
-            array = self._arrays[entry.input]
-            feeds[entry.input] = array[rows] if entry.axis is None else array[self._past(entry, rows, past)]
-        if self._past_mask:
-            valid = np.arange(past)[None, :] < self.seen[rows][:, None]
-            feeds[self._past_mask] = valid.astype(self._mask_dtype)
+            if entry.axis is not None:
+                self._blocks[entry.input].resize([wanted], rows)
+        if self._valid is not None:
+            valid = np.arange(wanted)[None, :] < self.seen[:, None]
+            self._valid = valid.astype(self._valid.dtype)
+
+    @property
+    def holdable(self) -> tuple[str, ...]:
+        """The outputs that are the next inputs as they are, and need not come back to the host."""
+        return tuple(entry.output for entry in self._entries if entry.axis is None)
+
+    def land(self) -> None:
+        """Bring back to the slots what is held elsewhere."""
+        if self._held is not None:
+            part, held = self._held
+            self._held = None
+            for name, value in held.items():
+                self._blocks[name].array[part] = value.numpy()
+
+    def feeds(self, part: slice) -> dict[str, Array | Held]:
+        """Return the state inputs of a run over neighbouring slots, as views; rows that are all new have no past."""
+        if self.aligned:
+            self._past = int(self.seen[part.start])
+        else:
+            self._past = self.room if self.seen[part].any() else 0
+        feeds: dict[str, Array | Held] = {}
+        if self._held is not None and self._held[0] == part:
+            feeds.update(self._held[1])
+        else:
+            self.land()
+        for entry in self._entries:
+            if entry.input in feeds:
+                continue
+            array = self._blocks[entry.input].array[part]
+            if entry.axis is not None and self._past < self.room:
+                array = array[_window(array.ndim, entry.axis, slice(self._past))]
+            feeds[entry.input] = array
         return feeds
 
-    def store(self, slots: Sequence[int], outputs: Tensors, counts: Sequence[int]) -> None:
-        """Take over the state outputs of a run that fed `counts` valid tokens to the rows of `slots`."""
-        rows = list(slots)
-        self._make_room(int((self.seen[rows] + np.asarray(counts)).max()))
+    def valid(self, part: slice) -> Array:
+        """Return [rows, past], in the mask's dtype, which of the past that `feeds` gave is each row's own."""
+        assert self._valid is not None, "only a graph with a mask asks"
+        return self._valid[part] if self._past else self._valid[part, :0]
+
+    def store(
+        self, part: slice, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None = None
+    ) -> None:
+        """Take over the state outputs of the run that was last fed; `counts` valid tokens a row, None for one each."""
+        lines: dict[int, Array] = {}
+        held: dict[str, Held] = {}
         for entry in self._entries:
             new = outputs[entry.output]
-            array = self._arrays[entry.input]
-            if entry.axis is None:
-                array[rows] = new
-                continue
-            for row, (slot, count) in enumerate(zip(rows, counts, strict=True)):
-                start = int(self.seen[slot])
-                window = _window(array.ndim - 1, entry.axis - 1, slice(start, start + count))
-                array[slot][window] = new[row][_window(array.ndim - 1, entry.axis - 1, slice(0, count))]
-        self.seen[rows] += np.asarray(counts)
+            if not isinstance(new, np.ndarray):
+                held[entry.input] = new
+            elif entry.axis is None:
+                self._blocks[entry.input].array[part] = new
+            elif counts is None:
+                self._append_one(entry, part, new, lines)
+            else:
+                self._append(entry, part, new, counts)
+        self._held = (part, held) if held else None
+        self._count(part, counts)
 
-    def reorder(self, slots: Sequence[int], parents: Sequence[int]) -> None:
-        """Make each slot go on from the state of another: slot i from the one at position `parents[i]`."""
-        rows = list(slots)
-        sources = [rows[parent] for parent in parents]
-        if sources == rows:
-            return
-        for array in self._arrays.values():
-            array[rows] = array[sources]
-        self.seen[rows] = self.seen[sources]
+    def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        """Make each slot of `targets` what that of `sources` is."""
+        self.land()
+        self.seen[targets] = self.seen[sources]
+        if self._valid is not None:
+            self._valid[targets] = self._valid[sources]
+        for block in self._blocks.values():
+            block.array[targets] = block.array[sources]
 
-    @staticmethod
-    def _past(entry: StateEntry, rows: list[int], past: int) -> tuple[slice | list[int], ...]:
+    def _count(self, part: slice, counts: Sequence[int] | None) -> None:
+        seen = self.seen[part]
+        if self._valid is not None:
+            if counts is None:
+                self._valid[self._rows[part], seen] = 1
+            else:
+                for slot, start, count in zip(self._rows[part], seen, counts, strict=True):
+                    self._valid[slot, start : start + count] = 1
+        seen += 1 if counts is None else np.asarray(counts)
+
+    def _append_one(self, entry: StateEntry, part: slice, new: Array, lines: dict[int, Array]) -> None:
+        """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head.
+
+        `lines` has which those are, by the number of heads, for all entries of a step.
+        """
+        array = self._blocks[entry.input].array
         assert entry.axis is not None
-        return (rows, *(slice(None),) * (entry.axis - 1), slice(0, past))
+        outer = math.prod(array.shape[1 : entry.axis])
+        line = math.prod(array.shape[entry.axis + 1 :])
+        if outer not in lines:
+            if outer not in self._places:
+                self._places[outer] = (self._rows[:, None] * outer + np.arange(outer)) * self.room
+            lines[outer] = self._places[outer][part] + self.seen[part, None]
+        slices = new.reshape(len(new), outer, -1, line)[:, :, self._past if entry.whole else 0]
+        array.reshape(-1, line)[lines[outer]] = slices
 
-    def _make_room(self, tokens: int) -> None:
-        for entry in self._entries:
-            array = self._arrays[entry.input]
-            if entry.axis is None or array.shape[entry.axis] >= tokens:
-                continue
-            shape = list(array.shape)
-            shape[entry.axis] = max(tokens, 2 * shape[entry.axis])
-            grown = np.zeros(shape, array.dtype)
-            grown[_window(array.ndim, entry.axis, slice(0, array.shape[entry.axis]))] = array
-            self._arrays[entry.input] = grown
+    def _append(self, entry: StateEntry, part: slice, new: Array, counts: Sequence[int]) -> None:
+        array = self._blocks[entry.input].array
+        assert entry.axis is not None
+        # A whole output has the past that was fed before the new slices.
+        first = self._past if entry.whole else 0
+        for row, (slot, count) in enumerate(zip(self._rows[part], counts, strict=True)):
+            start = int(self.seen[slot])
+            window = _window(array.ndim - 1, entry.axis - 1, slice(start, start + count))
+            taken = _window(array.ndim - 1, entry.axis - 1, slice(first, first + count))
+            array[slot][window] = new[row][taken]
 
 
 def _window(axes: int, axis: int, part: slice) -> tuple[slice, ...]:

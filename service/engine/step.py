@@ -1,82 +1,102 @@
-"""Make the feeds of a step run from rows of tokens, and take its outputs back.
+"""Make the feeds of a run over neighbouring slots, and take its outputs back.
 
-Driven by the manifest's step block. Knows tokens, lengths, positions, context and state; no callers.
+Driven by the manifest's step block. Knows tokens, lengths, positions, masks, context and state; no callers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from service.bundle import Signature, StepGraph, Tensor
+from service.bundle import Signature, StepGraph
 from service.domain import Array, Tensors
+from service.engine.context import ContextRows
+from service.engine.contracts import Held
 from service.engine.slots import SlotState
 
-Row = tuple[tuple[int, ...], Tensors]
-"""The tokens that a row is fed in a step, and its context."""
+_EVERY_TOKEN = 3
+"""The rank of logits [batch, time, vocabulary]."""
 
 
 class StepFeeds:
-    """The tensors around the runs of one step graph over `slots` rows."""
+    """The tensors around the runs of one step graph over `slots` rows. `next` [slots, 1] is each row's next token."""
 
     def __init__(self, graph: StepGraph, signature: Signature, slots: int) -> None:
         self._graph = graph
         self._tokens = signature.input(graph.tokens)
         self._lengths = signature.input(graph.lengths) if graph.lengths else None
         self._positions = signature.input(graph.positions) if graph.positions else None
-        self._context = [signature.input(name) for name in graph.context]
-        self._context_of: list[Tensors] = []
-        self._context_feeds: dict[str, Array] = {}
+        self._mask = signature.input(graph.mask) if graph.mask else None
+        self._every_logit = len(signature.output(graph.logits).shape) == _EVERY_TOKEN
+        self._ones = np.ones(slots, self._lengths.dtype if self._lengths else np.int64)
+        self.next = np.zeros((slots, 1), self._tokens.dtype)
         self.state = SlotState(graph, signature, slots)
+        self._context = ContextRows([signature.input(name) for name in graph.context], slots)
         self.outputs = (graph.logits, *(entry.output for entry in graph.state))
 
     @property
     def ragged(self) -> bool:
-        """Whether rows of different token counts may share a run: the graph takes lengths and a free axis."""
-        return self._lengths is not None and isinstance(self._tokens.shape[1], str)
+        """Whether rows of different token counts may share a run: the time axis is free, and the graph takes
+        lengths, or a mask and gives every token's logits.
+        """
+        told = self._lengths is not None or (self._mask is not None and self._every_logit)
+        return told and isinstance(self._tokens.shape[1], str)
 
-    def feeds(self, slots: Sequence[int], rows: Sequence[Row]) -> dict[str, Array]:
-        """Return the feeds of a run that gives each slot its row's tokens, padded on the right."""
-        counts = np.array([len(tokens) for tokens, _ in rows])
+    def begin(self, slots: Sequence[int], context: Tensors, rows: int) -> None:
+        """Make the slots of a sequence new; `rows` slots are in use, these included."""
+        self.state.clear(slots)
+        self._context.put(slots, context, rows)
+
+    def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        """Make each slot of `targets` what that of `sources` is: state, context and next token."""
+        self.next[targets] = self.next[sources]
+        self.state.move(sources, targets)
+        self._context.move(sources, targets)
+
+    def step(self, part: slice) -> dict[str, Array | Held]:
+        """Return the feeds of a run that gives each slot its next token."""
+        feeds = {self._tokens.name: self.next[part], **self.state.feeds(part), **self._context.feeds(part)}
+        if self._lengths is not None:
+            feeds[self._lengths.name] = self._ones[part]
+        if self._positions is not None:
+            feeds[self._positions.name] = self.state.seen[part, None].astype(self._positions.dtype)
+        if self._graph.past_mask:
+            feeds[self._graph.past_mask] = self.state.valid(part)
+        if self._mask is not None:
+            new = np.ones((part.stop - part.start, 1), self._mask.dtype)
+            feeds[self._mask.name] = np.concatenate([self.state.valid(part), new], axis=1)
+        return feeds
+
+    def read(self, part: slice, tokens: Sequence[Sequence[int]]) -> dict[str, Array | Held]:
+        """Return the feeds of a run that gives each slot its own tokens, padded on the right."""
+        counts = np.array([len(each) for each in tokens])
         longest = int(counts.max())
-        ids = np.full((len(rows), longest), self._tokens.pad, self._tokens.dtype)
-        for row, (tokens, _) in enumerate(rows):
-            ids[row, : len(tokens)] = tokens
-        feeds = {self._tokens.name: ids, **self.state.feeds(slots), **self._shared([row[1] for row in rows])}
+        ids = np.full((len(tokens), longest), self._tokens.pad, self._tokens.dtype)
+        for row, each in enumerate(tokens):
+            ids[row, : len(each)] = each
+        feeds = {self._tokens.name: ids, **self.state.feeds(part), **self._context.feeds(part)}
         if self._lengths is not None:
             feeds[self._lengths.name] = counts.astype(self._lengths.dtype)
         if self._positions is not None:
-            positions = self.state.seen[list(slots)][:, None] + np.arange(longest)[None, :]
+            positions = self.state.seen[part, None] + np.arange(longest)[None, :]
             feeds[self._positions.name] = positions.astype(self._positions.dtype)
+        if self._graph.past_mask:
+            feeds[self._graph.past_mask] = self.state.valid(part)
+        if self._mask is not None:
+            new = np.arange(longest)[None, :] < counts[:, None]
+            feeds[self._mask.name] = np.concatenate(
+                [self.state.valid(part), new.astype(self._mask.dtype)], axis=1
+            )
         return feeds
 
-    def take(self, slots: Sequence[int], rows: Sequence[Row], outputs: Tensors) -> Array:
-        """Store the new state and return the logits [rows, vocabulary]."""
-        self.state.store(slots, outputs, [len(tokens) for tokens, _ in rows])
-        return outputs[self._graph.logits]
-
-    def _shared(self, contexts: Sequence[Tensors]) -> dict[str, Array]:
-        """Return the context inputs, made again only when the rows change."""
-        if not self._context:
-            return {}
-        known = self._context_of
-        if len(known) != len(contexts) or any(a is not b for a, b in zip(known, contexts, strict=True)):
-            self._context_feeds = {
-                tensor.name: _stack([context[tensor.name] for context in contexts], tensor)
-                for tensor in self._context
-            }
-            self._context_of = list(contexts)
-        return self._context_feeds
-
-
-def _stack(parts: Sequence[Array], tensor: Tensor) -> Array:
-    """Return [rows, ...] of arrays whose free axes may differ, padded on the right with the tensor's pad."""
-    shapes = {part.shape for part in parts}
-    if len(shapes) == 1:
-        return np.stack(parts)
-    longest = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
-    stacked = np.full((len(parts), *longest), tensor.pad, tensor.dtype)
-    for row, part in enumerate(parts):
-        stacked[row][tuple(slice(size) for size in part.shape)] = part
-    return stacked
+    def take(
+        self, part: slice, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None = None
+    ) -> Array:
+        """Store the new state and return the logits [rows, vocabulary]; `counts` tokens a row, None for one each."""
+        self.state.store(part, outputs, counts)
+        logits = outputs[self._graph.logits]
+        assert isinstance(logits, np.ndarray), "logits are never held"
+        if not self._every_logit:
+            return logits
+        return logits[:, 0] if counts is None else logits[np.arange(len(logits)), np.array(counts) - 1]

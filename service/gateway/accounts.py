@@ -54,11 +54,15 @@ class Accounts:
         recorder.tally.answer(duration_s, timing)
         if isinstance(answer, GenerateAnswer | TextChunk):
             recorder.counted_tokens(answer.prompt_tokens, answer.completion_tokens)
+            if answer.finish_reason is not None:
+                recorder.finished(answer.finish_reason)
         elif isinstance(answer, TranslateAnswer):
             recorder.counted_tokens(
                 sum(each.source_tokens for each in answer.translations),
                 sum(each.target_tokens for each in answer.translations),
             )
+            for each in answer.translations:
+                recorder.finished(each.finish_reason)
         if self._access:
             self._log.info(
                 "answered",

@@ -86,12 +86,12 @@ class Gateway:
 
     async def generate(self, ref: ModelRef, request: GenerateRequest, call: Call) -> GenerateAnswer:
         """Return the whole continuation of a prompt."""
-        answer: GenerateAnswer = await self._answer("generate", ref, request, call)
+        answer: GenerateAnswer = await self._answer("generate", ref, request, call, call.client)
         return answer
 
     async def translate(self, ref: ModelRef, request: TranslateRequest, call: Call) -> TranslateAnswer:
         """Return a translation of each text."""
-        answer: TranslateAnswer = await self._answer("translate", ref, request, call)
+        answer: TranslateAnswer = await self._answer("translate", ref, request, call, call.client)
         return answer
 
     async def score(self, ref: ModelRef, request: ScoreRequest, call: Call) -> ScoreAnswer:
@@ -114,7 +114,9 @@ class Gateway:
         live, visit = self._enter("generate", ref, call, time.monotonic())
         last = TextChunk(live.model, "")
         try:
-            async with aclosing(live.task("generate").stream(request, call.deadline_at_s)) as chunks:
+            async with aclosing(
+                live.task("generate").stream(request, call.deadline_at_s, call.client)
+            ) as chunks:
                 async for chunk in chunks:
                     self._accounts.streamed(visit, time.monotonic(), chunk.tokens)
                     last = chunk
@@ -202,10 +204,10 @@ class Gateway:
             self._empty = asyncio.Event()
             await self._empty.wait()
 
-    async def _answer(self, word: Word, ref: ModelRef, request: object, call: Call) -> Any:
+    async def _answer(self, word: Word, ref: ModelRef, request: object, call: Call, *client: str) -> Any:
         live, visit = self._enter(word, ref, call, time.monotonic())
         try:
-            answer = await live.task(word).run(request, call.deadline_at_s)
+            answer = await live.task(word).run(request, call.deadline_at_s, *client)
         except BaseException as error:
             seen = self._accounts.failed(visit, time.monotonic(), error)
             if seen is error:

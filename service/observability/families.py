@@ -78,6 +78,24 @@ class Families:
             "sequences_waiting", "Sequences that wait for generator rows.", VERSION
         )
         self.slots = self._gauge("slots", "Generator rows there are.", VERSION)
+        self.sequences_running = self._gauge("sequences_running", "Sequences that have rows.", VERSION)
+        self.cache_bytes_in_use = self._gauge(
+            "cache_bytes_in_use", "State memory of the rows that are stepping.", VERSION
+        )
+        self.cache_bytes = self._gauge(
+            "cache_bytes", "State memory that rows may have; 0 if only their number is bounded.", VERSION
+        )
+        self.preemptions = self._counter(
+            "preemptions", "Sequences that had to yield their rows because the cache was full.", VERSION
+        )
+        self.generations = self._counter(
+            "generations", "Sequences that came to their end, by why.", (*VERSION, "finish_reason")
+        )
+        self.loop_duration = self._histogram(
+            "loop_duration_seconds",
+            "What a generator's loop took between two runs, the session left out.",
+            GRAPH,
+        )
 
     def _models(self) -> None:
         self.model_state = self._gauge(

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
 
 from prometheus_client import Counter, Histogram, generate_latest
 
 from service import __version__
 from service.domain import ModelId, VersionState, Word
+from service.observability.aliases import VllmNames
 from service.observability.families import Families
 from service.observability.tally import Tally
 
@@ -22,11 +25,41 @@ UNKNOWN = "unknown"
 STATES: tuple[VersionState, ...] = ("loading", "available", "draining", "failed", "unloaded")
 
 
+class Rows(Protocol):
+    """What a generator tells of itself."""
+
+    @property
+    def slots(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def slots_in_use(self) -> int:
+        """How many rows run."""
+
+    @property
+    def running(self) -> int:
+        """How many sequences have rows."""
+
+    @property
+    def waiting(self) -> int:
+        """How many sequences wait for rows."""
+
+    @property
+    def cache_bytes_in_use(self) -> int:
+        """How much memory the running rows' state takes."""
+
+    @property
+    def cache_bytes_limit(self) -> int | None:
+        """How much it may take; None if only rows are bounded."""
+
+
 class GraphRecorder:
     """Records the runs of one graph."""
 
     def __init__(self, families: Families, model: ModelId, signature: str, tally: Tally) -> None:
         self._tally = tally
+        self._families = families
+        self._loop: Histogram | None = None
         labels = (model.name, str(model.version), signature)
         self._labels = labels
         self._batches = families.batches
@@ -47,6 +80,13 @@ class GraphRecorder:
         self._padding.observe(padding)
         if not failed:
             self._tally.run(rows, run_s)
+
+    def stepped(self, rows: int, run_s: float, loop_s: float, *, failed: bool) -> None:
+        """Count one run of a step graph, and what the loop around it took."""
+        self.ran(rows, run_s, 0.0, "step", failed=failed)
+        if self._loop is None:
+            self._loop = self._families.loop_duration.labels(*self._labels)
+        self._loop.observe(loop_s)
 
 
 class VersionRecorder:
@@ -92,6 +132,14 @@ class VersionRecorder:
         self._tokens[0].inc(prompt)
         self._tokens[1].inc(completion)
 
+    def finished(self, reason: str) -> None:
+        """Count a sequence that came to its end."""
+        self._families.generations.labels(*self._labels, reason).inc()
+
+    def preempted(self) -> None:
+        """Count a sequence that had to yield its rows."""
+        self._families.preemptions.labels(*self._labels).inc()
+
     def first_token(self, after_s: float) -> None:
         """Count how long a stream took to begin."""
         if self._first is None:
@@ -110,6 +158,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.families = Families()
+        self.families.registry.register(VllmNames(self.families))
         self._recorders: dict[ModelId, VersionRecorder] = {}
         self.unknown = VersionRecorder(self.families, UNKNOWN, "")
         self.families.build.labels(__version__, platform.python_version()).set(1)
@@ -133,13 +182,18 @@ class Metrics:
         """Ask `depth` at each scrape how many requests wait."""
         self.families.queue_depth.labels(*_labels(model), signature).set_function(depth)
 
-    def watch_slots(
-        self, model: ModelId, slots: int, *, in_use: Callable[[], int], waiting: Callable[[], int]
-    ) -> None:
-        """Ask at each scrape how many of `slots` are taken, and how many sequences wait for one."""
-        self.families.slots.labels(*_labels(model)).set(slots)
-        self.families.slots_in_use.labels(*_labels(model)).set_function(in_use)
-        self.families.sequences_waiting.labels(*_labels(model)).set_function(waiting)
+    def watch_generator(self, model: ModelId, generator: Rows) -> None:
+        """Ask `generator` at each scrape for its rows, its sequences and its state's memory."""
+        families, labels = self.families, _labels(model)
+        families.slots.labels(*labels).set(generator.slots)
+        families.cache_bytes.labels(*labels).set(generator.cache_bytes_limit or 0)
+        for gauge, name in (
+            (families.slots_in_use, "slots_in_use"),
+            (families.sequences_running, "running"),
+            (families.sequences_waiting, "waiting"),
+            (families.cache_bytes_in_use, "cache_bytes_in_use"),
+        ):
+            gauge.labels(*labels).set_function(partial(getattr, generator, name))
 
     def watch_in_flight(self, in_flight: Callable[[], int]) -> None:
         """Ask `in_flight` at each scrape how many requests are being answered."""
@@ -171,7 +225,10 @@ class Metrics:
             families.queue_depth,
             families.slots,
             families.slots_in_use,
+            families.sequences_running,
             families.sequences_waiting,
+            families.cache_bytes,
+            families.cache_bytes_in_use,
             families.export_parity,
         ):
             gauge.remove_by_labels(_by_name(model))

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.domain import Call, Timing
 from service.errors import Cancelled, Internal, ServiceError, TimedOut
-from service.protocols import http
+from service.protocols import compression, http
 from service.protocols.limits import WireLimits
 
 CALL = "sluice.call"
@@ -33,12 +33,14 @@ ErrorAnswer = Callable[[ServiceError, str], tuple[int, http.RawHeaders, bytes]]
 class Wire:
     """A protocol that answers its own requests past the router, and tells the edge's refusals in its own words.
 
-    `claims` says of a method and a path, as it was sent, whether a request is of this protocol.
+    `claims` says of a method and a path, as it was sent, whether a request is of this protocol. With `packs`,
+    whole answers are compressed as the caller accepts it.
     """
 
     claims: Callable[[str, str], bool]
     app: ASGIApp
     error_answer: ErrorAnswer = http.error_answer
+    packs: bool = False
 
 
 LINGER_S = 1.0
@@ -84,8 +86,9 @@ class Edge:
         direct = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
         wire = self._default if direct is not None else self._wire_of(scope)
         try:
-            call = http.call(headers, self._limits, request_id, time.monotonic())
+            call = http.call(headers, self._limits, request_id, time.monotonic(), scope.get("client"))
             http.check_body_headers(headers, self._limits)
+            compression.encoding_of(headers.get(b"content-encoding"))
         except ServiceError as error:
             await _refuse(receive, send, wire.error_answer(error, request_id), request_id)
             return
@@ -102,7 +105,7 @@ class Edge:
         self, direct: Direct, headers: http.Headers, receive: Receive, send: Send, call: Call
     ) -> None:
         try:
-            body = await self._read(receive, call)
+            body = await self._read(receive, headers, call)
         except ServiceError as error:
             await _refuse(receive, send, http.error_answer(error, call.request_id), call.request_id)
             return
@@ -123,15 +126,21 @@ class Edge:
         await send({"type": "http.response.start", "status": 200, "headers": answer_headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _read(self, receive: Receive, call: Call) -> bytes:
+    async def _read(self, receive: Receive, headers: http.Headers, call: Call) -> bytes:
+        max_bytes = self._limits.max_body_bytes
         try:
             async with asyncio.timeout_at(call.deadline_at_s):
-                return await read_body(receive, self._limits.max_body_bytes)
+                body = await read_body(receive, max_bytes)
         except TimeoutError as error:
             raise TimedOut("the body had not arrived when the deadline passed", field="body") from error
+        encoding = compression.encoding_of(headers.get(b"content-encoding"))
+        return body if encoding is None else await compression.unpacked(body, encoding, max_bytes)
 
     async def _pass_on(self, wire: Wire, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         started = False
+        headers = dict(scope["headers"])
+        if wire.packs:
+            send = _packing(send, headers.get(b"accept-encoding"))
 
         async def send_named(message: Message) -> None:
             nonlocal started
@@ -143,7 +152,7 @@ class Edge:
         scope[CALL] = call
         try:
             if scope["method"] in {"POST", "PUT", "PATCH"}:
-                receive = _given(await self._read(receive, call), receive)
+                receive = _given(await self._read(receive, headers, call), receive)
             await wire.app(scope, receive, send_named)
         except ServiceError as error:
             await _refuse(receive, send, wire.error_answer(error, call.request_id), call.request_id)
@@ -185,6 +194,29 @@ def _given(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive_again
+
+
+def _packing(send: Send, accept_encoding: bytes | None) -> Send:
+    """Return a send that compresses an answer which comes as one body; a stream stays as it is."""
+    start: Message | None = None
+
+    async def send_packed(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            start = message
+            return
+        if start is not None:
+            if not message.get("more_body", False):
+                body, added = await compression.packed(message["body"], accept_encoding)
+                kept = (entry for entry in start["headers"] if not (added and entry[0] == b"content-length"))
+                length = [(b"content-length", b"%d" % len(body))] if added else []
+                start["headers"] = [*kept, *length, *added]
+                message = {**message, "body": body}
+            await send(start)
+            start = None
+        await send(message)
+
+    return send_packed
 
 
 def sent_path(scope: Scope) -> str:

@@ -34,6 +34,7 @@ HTTP_STATUS: Mapping[Code, int] = {
 Headers = Mapping[bytes, bytes]
 RawHeaders = list[tuple[bytes, bytes]]
 
+MAX_CLIENT_CHARACTERS = 128
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _MILLISECONDS = re.compile(rb"[0-9]{1,12}")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
@@ -70,20 +71,23 @@ def timeout_s(headers: Headers, limits: WireLimits) -> float:
     return min(milliseconds / 1000, limits.max_timeout_s)
 
 
-def check_body_headers(headers: Headers, limits: WireLimits) -> None:
-    """Refuse a body by its headers alone.
+class UnknownEncoding(Invalid):
+    """The body is packed in a way that is not understood: 415 on every wire."""
 
-    Raises TooLarge by `content-length`, Invalid for a compressed body.
-    """
+
+def status_of(error: ServiceError, statuses: Mapping[Code, int] = HTTP_STATUS) -> int:
+    """Return the status of an error, by a wire's own table."""
+    return 415 if isinstance(error, UnknownEncoding) else statuses[error.code]
+
+
+def check_body_headers(headers: Headers, limits: WireLimits) -> None:
+    """Refuse a body by its `content-length` alone; raises TooLarge, and Invalid if it is no number."""
     length = headers.get(b"content-length")
     if length is not None:
         if not _DIGITS.fullmatch(length):
             raise Invalid("expected a number of bytes", field="content-length")
         if int(length) > limits.max_body_bytes:
             raise too_large(limits.max_body_bytes)
-    encoding = headers.get(b"content-encoding", b"identity")
-    if encoding.strip().lower() != b"identity":
-        raise Invalid("compressed bodies are not accepted: send it as it is", field="content-encoding")
 
 
 def check_json_type(headers: Headers) -> None:
@@ -93,14 +97,28 @@ def check_json_type(headers: Headers) -> None:
         raise Invalid("expected JSON, with the header content-type: application/json", field="content-type")
 
 
-def call(headers: Headers, limits: WireLimits, request_id: str, now_s: float) -> Call:
-    """Return what surrounds the request; raises as `timeout_s`."""
+def call(
+    headers: Headers,
+    limits: WireLimits,
+    request_id: str,
+    now_s: float,
+    peer: tuple[str, int] | None = None,
+) -> Call:
+    """Return what surrounds the request from `peer`; raises as `timeout_s`."""
+    named = headers.get(b"x-client-id")
     return Call(
         request_id=request_id,
         protocol="rest",
         deadline_at_s=now_s + timeout_s(headers, limits),
         credentials=headers.get(b"authorization", b"").decode("latin-1"),
+        client=peer[0] if named is None and peer else client_named(named),
     )
+
+
+def client_named(name: bytes | str | None) -> str:
+    """Return whom `x-client-id` names, for a proxy that knows its callers; a long name is cut."""
+    text = name.decode("latin-1") if isinstance(name, bytes) else name or ""
+    return text[:MAX_CLIENT_CHARACTERS]
 
 
 def too_large(max_bytes: int) -> TooLarge:
@@ -124,7 +142,7 @@ def error_answer(error: ServiceError, request_id: str) -> tuple[int, RawHeaders,
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
     if error.code is Code.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))
-    return HTTP_STATUS[error.code], headers, body
+    return status_of(error), headers, body
 
 
 def printable(document: object) -> bytes:

@@ -97,14 +97,19 @@ def parse(kind: Any, message: bytes) -> Any:
         raise Invalid(f"these bytes are not a {kind.DESCRIPTOR.full_name}", field="message") from error
 
 
-def call(metadata: Mapping[str, str | bytes], remaining_s: float | None, limits: WireLimits) -> Call:
-    """Return what surrounds an rpc of which `remaining_s` are left, None for as long as it takes."""
+def call(
+    metadata: Mapping[str, str | bytes], remaining_s: float | None, limits: WireLimits, peer: str = ""
+) -> Call:
+    """Return what surrounds an rpc from `peer` of which `remaining_s` are left, None for as long as it takes."""
     given = metadata.get("x-request-id")
     known = isinstance(given, str) and _REQUEST_ID.fullmatch(given) is not None
     request_id = str(given) if known else http.new_request_id()
     allowed_s = limits.default_timeout_s if remaining_s is None else min(remaining_s, limits.max_timeout_s)
     credentials = str(metadata.get("authorization", ""))
-    return Call(request_id, "grpc", time.monotonic() + allowed_s, credentials)
+    named = metadata.get("x-client-id")
+    # The peer's port changes with each connection: without it, what is left is the machine.
+    client = peer.rpartition(":")[0] if named is None else http.client_named(named)
+    return Call(request_id, "grpc", time.monotonic() + allowed_s, credentials, client)
 
 
 def error_metadata(error: ServiceError, request_id: str) -> tuple[tuple[str, str], ...]:
@@ -128,7 +133,8 @@ def _status_text(message: str) -> str:
 
 
 def _call_of(context: Context, limits: WireLimits) -> Call:
-    return call(dict(context.invocation_metadata() or ()), context.time_remaining(), limits)
+    metadata = dict(context.invocation_metadata() or ())
+    return call(metadata, context.time_remaining(), limits, context.peer())
 
 
 def _check_deadline(call: Call) -> None:

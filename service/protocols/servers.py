@@ -5,17 +5,21 @@ Knows which protocols there are; addresses, signals and life cycles belong to th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
 from starlette.types import ASGIApp
 
 from service.protocols import health, rpc
-from service.protocols.edge import Edge
+from service.protocols.edge import Edge, Wire
 from service.protocols.limits import WireLimits
 from service.protocols.oip import grpc as oip_grpc
 from service.protocols.oip import openapi as oip_openapi
 from service.protocols.oip import rest as oip_rest
+from service.protocols.oip.shared_memory import SharedMemory
 from service.protocols.openai import openapi as openai_openapi
 from service.protocols.openai import rest as openai_rest
 from service.protocols.tasks import grpc as tasks_grpc
@@ -28,26 +32,48 @@ if TYPE_CHECKING:
     from service.gateway import Gateway
 
 
-def create_http_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
-    """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan."""
+def create_http_app(
+    gateway: Gateway, limits: WireLimits, *further: Wire, shared_memory: SharedMemory | None = None
+) -> ASGIApp:
+    """Return the ASGI app of the REST port, with `/openapi.json` and `/docs`; it needs no lifespan.
+
+    What `further` wires claim is theirs.
+    """
     others = (openai_openapi.part(), tfserving_openapi.part(), oip_openapi.part())
     api = tasks_rest.create_api(gateway, others)
     direct = {"/v1/predict": tasks_rest.predict_directly(gateway)}
-    wires = (openai_rest.wire(gateway), tfserving_rest.wire(gateway))
-    return Edge(api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits)})
+    wires = (*further, openai_rest.wire(gateway), tfserving_rest.wire(gateway, limits))
+    return Edge(
+        api, limits, direct, wires, mounted={"v2": oip_rest.create_app(gateway, limits, shared_memory)}
+    )
 
 
-def create_grpc_server(gateway: Gateway, limits: WireLimits, *, reflection: bool = True) -> grpc.aio.Server:
-    """Return the server of the gRPC port, with health; it has no port and is not started.
+@dataclass(frozen=True, slots=True)
+class GrpcOffer:
+    """What a gRPC server offers beside its services.
 
-    With `reflection` it describes its services to tools such as grpcurl.
+    With `reflection` it describes them to tools such as grpcurl. `arguments` are further ones of gRPC itself. A reload
+    of the configuration may serve what lies below `model_roots`. Tensors may lie in `shared_memory` if there is any.
     """
-    server = grpc.aio.server(options=rpc.options(limits), maximum_concurrent_rpcs=limits.max_rpcs)
+
+    reflection: bool = True
+    arguments: Mapping[str, str | int] = field(default_factory=dict)
+    model_roots: tuple[Path, ...] = ()
+    shared_memory: SharedMemory | None = None
+
+
+def create_grpc_server(
+    gateway: Gateway, limits: WireLimits, offer: GrpcOffer | None = None
+) -> grpc.aio.Server:
+    """Return the server of the gRPC port, with health; it has no port and is not started."""
+    offer = offer or GrpcOffer()
+    arguments = {**dict(rpc.options(limits)), **offer.arguments}
+    server = grpc.aio.server(options=list(arguments.items()), maximum_concurrent_rpcs=limits.max_rpcs)
     rpc.add_service(server, tasks_grpc.service(gateway), limits)
-    rpc.add_service(server, oip_grpc.service(gateway), limits)
-    for service in tfserving_grpc.services(gateway, limits):
+    rpc.add_service(server, oip_grpc.service(gateway, offer.shared_memory), limits)
+    for service in tfserving_grpc.services(gateway, limits, offer.model_roots):
         rpc.add_service(server, service, limits)
     rpc.add_service(server, health.service(gateway), limits)
-    if reflection:
+    if offer.reflection:
         health.reflect(server, tasks_grpc.SERVICE, oip_grpc.SERVICE, *tfserving_grpc.SERVICES)
     return server

@@ -27,7 +27,8 @@ from service.domain import ModelId
 from service.engine.batcher import Batcher, BatchRecord
 from service.engine.batching import BatchLimits
 from service.engine.contracts import Session
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.engine.session import Placement, SessionError, open_session
 from service.observability.metrics import Metrics
 from service.repository import bare, golden, inspection
@@ -41,7 +42,8 @@ OpenSession = Callable[[Path], Session]
 class BundleLoader:
     """Loads bundles, and bare graphs without a manifest.
 
-    What takes long happens in a thread of its own, so that the event loop keeps serving.
+    What takes long happens in a thread of its own, so that the event loop keeps serving. A model that
+    `may_be_renamed` is served by the name that it is loaded by, whatever its manifest calls it.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class BundleLoader:
         *,
         ask_golden: bool = True,
         open_graph: OpenSession | None = None,
+        may_be_renamed: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._may_be_renamed = may_be_renamed
         self._engine = engine
         self._metrics = metrics
         self._ask_golden = ask_golden
@@ -90,7 +94,7 @@ class BundleLoader:
         try:
             if not (directory / MANIFEST).exists():
                 return self._open_bare(model, directory)
-            manifest = _read(model, directory)
+            manifest = _read(model, directory, renamed=self._may_be_renamed(model.name))
             sessions: dict[str, Session] = {}
             for name, signature in manifest.signatures.items():
                 sessions[name] = self._open_graph(directory / signature.file)
@@ -149,7 +153,7 @@ class BundleLoader:
         recorder = self._metrics.graph(model, name)
 
         def record(step: StepRecord) -> None:
-            recorder.ran(step.rows, step.run_s, 0.0, "step", failed=step.failed)
+            recorder.stepped(step.rows, step.run_s, step.loop_s, failed=step.failed)
 
         return Generator(
             sessions[name],
@@ -159,26 +163,26 @@ class BundleLoader:
                 slots=self._engine.slots,
                 max_waiting=self._engine.max_queued,
                 inline_bound_s=self._engine.inline_bound_s,
+                cache_bytes=self._engine.cache_bytes,
+                stall_s=self._engine.stall_s,
             ),
             end_id=task.end_id,
             on_step=record,
+            on_yield=self._metrics.version(model).preempted,
         )
 
     def _watch(self, model: ModelId, runners: Mapping[str, Batcher], generator: Generator | None) -> None:
         for name, batcher in runners.items():
             self._metrics.watch_queue(model, name, partial(getattr, batcher, "queued"))
         if generator is not None:
-            self._metrics.watch_slots(
-                model,
-                generator.slots,
-                in_use=partial(getattr, generator, "slots_in_use"),
-                waiting=partial(getattr, generator, "waiting"),
-            )
+            self._metrics.watch_generator(model, generator)
 
 
-def _read(model: ModelId, directory: Path) -> Manifest:
+def _read(model: ModelId, directory: Path, *, renamed: bool) -> Manifest:
     """Return the manifest of a version whose files are all what it promises."""
     manifest = read(directory)
+    if renamed:
+        manifest = manifest.model_copy(update={"name": model.name})
     if (manifest.name, manifest.version) != (model.name, model.version):
         raise LoadError(
             f"{MANIFEST} is of '{manifest.name}' version {manifest.version},"

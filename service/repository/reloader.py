@@ -94,7 +94,7 @@ class Reloader:
         """
         look = self._settling.begin()
         rules = self._take_up()
-        listing = await self._look()
+        listing = await self._look(rules)
         if self._store_error:
             self._settling.fail(look, Unavailable(self._store_error, retry_after_s=RETRY_AFTER_S))
         labels = _labels(listing, rules)
@@ -137,10 +137,10 @@ class Reloader:
         self._loader.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _look(self) -> Listing:
+    async def _look(self, rules: Rules) -> Listing:
         loop = asyncio.get_running_loop()
         try:
-            listing = await loop.run_in_executor(self._thread, self._store.scan)
+            listing = await loop.run_in_executor(self._thread, self._store.scan, rules.places)
         except StoreError as error:
             self._metrics.scan_failed()
             if str(error) != self._store_error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Self
 
 from service.config import Policy, Repository
@@ -16,21 +17,31 @@ LabelRules = Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where models lie: each of `base_paths` by itself, and, with `shelf`, those below the models directory."""
+
+    base_paths: Mapping[str, Path] = field(default_factory=dict)
+    shelf: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """By model name: policies where they differ from `policy`, labels that win over `labels.json`.
 
-    Models that are `unloaded` have no version live, whatever else wants one.
+    Models that are `unloaded` have no version live, whatever else wants one. There are models at `places` only.
     """
 
     policy: Policy = field(default_factory=Policy)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     labels: Mapping[str, LabelRules] = field(default_factory=dict)
     unloaded: frozenset[str] = frozenset()
+    places: Places = field(default_factory=Places)
 
     @classmethod
     def of(cls, settings: Repository) -> Self:
         """Return the rules that the settings give."""
-        return cls(settings.policy, settings.policies, settings.labels)
+        places = Places(settings.base_paths)
+        return cls(settings.policy, settings.policies, settings.labels, places=places)
 
     def policy_of(self, name: str) -> Policy:
         """Return the policy of one model."""

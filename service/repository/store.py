@@ -1,10 +1,11 @@
-"""Where versions come from: look at a directory, and say what is there and whether it changed.
+"""Where versions come from: look at directories, and say what is there and whether it changed.
 
 Knows names, numbers and files. Knows nothing of what the files mean, and opens none but `labels.json`.
 
 `<models>/<name>/<version>/` is a version if the name is a name, the version a positive number without leading
 zeros, and it holds a `manifest.json` or a `model.onnx`. Everything else is left alone: what a writer is still
 preparing beside it, hidden and temporary names, devices, and links that lead out of the models directory.
+A model with a base path of its own lies there, `<base path>/<version>/`, whatever the directory is called.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from service.bundle import DEFAULT_GRAPH, MANIFEST
 from service.config.settings import Name, VersionNumber
 from service.domain import NAME_PATTERN, ModelId
 from service.repository.plan import Fingerprint, Labels
+from service.repository.rules import Places
 
 LABELS = "labels.json"
 _NAME = re.compile(NAME_PATTERN)
 _VERSION = re.compile(r"[1-9][0-9]{0,18}")
 _LARGEST_VERSION = 2**63 - 1
 _LARGEST_LABELS_BYTES = 64 * 1024
+EVERYWHERE = Places()
 _LABELS: TypeAdapter[dict[str, int]] = TypeAdapter(dict[Name, VersionNumber])
 
 
@@ -47,7 +50,7 @@ class Listing:
 class Store(Protocol):
     """A place with model versions. Its methods block and are called from a thread."""
 
-    def scan(self) -> Listing:
+    def scan(self, places: Places = EVERYWHERE) -> Listing:
         """Return what is there; raises StoreError."""
 
     def directory(self, model: ModelId) -> Path:
@@ -61,52 +64,86 @@ class _Model:
 
 
 class DirectoryStore:
-    """The versions below one directory."""
+    """The versions below one directory, if there is one, and those of models with a base path of their own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | None) -> None:
         self._root = root
-        self._models: dict[str, _Model] | None = None
+        self._shelf_seen = False
+        self._models: dict[str, _Model] = {}
+        self._base_paths: Mapping[str, Path] = {}
+
+    def has_base_path(self, name: str) -> bool:
+        """Say whether a model lies at a base path of its own, as of the last look."""
+        return name in self._base_paths
 
     def directory(self, model: ModelId) -> Path:
         """Return the version directory; the name and number come from a listing."""
-        return self._root / model.name / str(model.version)
+        base = self._base_paths.get(model.name)
+        if base is None:
+            assert self._root is not None, "a listed model lies somewhere"
+            base = self._root / model.name
+        return base / str(model.version)
 
-    def scan(self) -> Listing:
+    def scan(self, places: Places = EVERYWHERE) -> Listing:
         """Return what is there.
 
         A directory that does not exist yet is empty; one that was there and is not any more raises
         StoreError, as does one that cannot be read: a disk that went away is no order to unload. A single
-        model that cannot be read is listed as it was before.
+        model that cannot be read, or whose base path is gone, is listed as it was before.
         """
         problems: list[str] = []
-        try:
-            root = self._root.resolve(strict=True)
-            names = _directories(root, root, _NAME, problems)
-        except FileNotFoundError as error:
-            if self._models is not None:
-                raise StoreError("the models directory is gone") from error
-            return Listing({}, {})
-        except OSError as error:
-            raise StoreError(f"the models directory cannot be read: {error.strerror}") from error
-        models = {name: self._look_at(root, name, problems) for name in names}
-        self._models = models
+        shelf = self._shelf(places, problems)
+        bases = {name: base for name, base in shelf.items() if name not in places.base_paths}
+        models = {name: self._look_at(base.parent, name, base, problems) for name, base in bases.items()}
+        for name, base in places.base_paths.items():
+            models[name] = self._look_at_base_path(name, base, problems)
+        self._models, self._base_paths = models, places.base_paths
         return Listing(
-            {ModelId(name, number): each for name in names for number, each in models[name].versions.items()},
+            {
+                ModelId(name, number): each
+                for name, model in models.items()
+                for number, each in model.versions.items()
+            },
             {name: model.labels for name, model in models.items() if model.labels},
             tuple(problems),
         )
 
-    def _look_at(self, root: Path, name: str, problems: list[str]) -> _Model:
-        known = (self._models or {}).get(name, _Model({}, {}))
+    def _shelf(self, places: Places, problems: list[str]) -> dict[str, Path]:
+        """Return the models in the models directory."""
+        if self._root is None or not places.shelf:
+            return {}
         try:
-            versions = _versions(root, root / name, problems)
+            root = self._root.resolve(strict=True)
+            names = _directories(root, root, _NAME, problems)
+        except FileNotFoundError as error:
+            if self._shelf_seen:
+                raise StoreError("the models directory is gone") from error
+            return {}
+        except OSError as error:
+            raise StoreError(f"the models directory cannot be read: {error.strerror}") from error
+        self._shelf_seen = True
+        return {name: root / name for name in names}
+
+    def _look_at_base_path(self, name: str, base: Path, problems: list[str]) -> _Model:
+        moved = self._base_paths.get(name) != base
+        try:
+            root = Path(os.path.realpath(base, strict=True))
+        except OSError as error:
+            problems.append(f"the base path of model '{name}' cannot be read: {error.strerror}")
+            return _Model({}, {}) if moved else self._models.get(name, _Model({}, {}))
+        return self._look_at(root, name, root, problems)
+
+    def _look_at(self, root: Path, name: str, base: Path, problems: list[str]) -> _Model:
+        known = self._models.get(name, _Model({}, {}))
+        try:
+            versions = _versions(root, base, problems)
         except FileNotFoundError:
             return _Model({}, {})
         except OSError as error:
             problems.append(f"model '{name}' cannot be read: {error.strerror}")
             return known
         try:
-            return _Model(versions, _labels(root / name / LABELS))
+            return _Model(versions, _labels(base / LABELS))
         except (OSError, ValueError) as error:
             problems.append(f"{LABELS} of model '{name}' is not used: {_reason(error)}")
             return _Model(versions, known.labels)

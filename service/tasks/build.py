@@ -23,7 +23,8 @@ from service.tasks.translate import Translate
 class Task(Protocol):
     """Answers one word for one model version; request and answer are those of the word in `service.domain`.
 
-    `generate` also has `stream(request, deadline_at_s)`, an async generator of `TextChunk`.
+    `generate` also has `stream(request, deadline_at_s, client)`, an async generator of `TextChunk`. Those that make
+    tokens also take the client that asks, as callers wait for one another there.
     """
 
     async def run(self, request: Any, deadline_at_s: float) -> Any:

@@ -1,4 +1,4 @@
-"""Continue a prompt: text to tokens, and each token back to text as it comes.
+"""Continue a prompt, or answer it by an encoder and its decoder: text to tokens, and each token back to text as it comes.
 
 Knows limits, stop strings and counts. Knows nothing of slots, steps or graphs.
 """
@@ -12,6 +12,7 @@ from contextlib import aclosing
 from service import bundle
 from service.bundle import BundleError, Manifest
 from service.domain import (
+    Caller,
     GenerateAnswer,
     GenerateRequest,
     ModelId,
@@ -21,8 +22,9 @@ from service.domain import (
 from service.engine.contracts import Prompt
 from service.errors import Invalid
 from service.tasks.continuation import Continuation, Piece
+from service.tasks.encoding import Encoding
 from service.tasks.parts import Parts
-from service.tasks.sampling_bounds import check_stops, checked_sampling
+from service.tasks.sampling_bounds import check_max_tokens, check_priority, check_stops, checked_sampling
 from service.tasks.tokenizer import load_tokenizer
 
 
@@ -35,15 +37,23 @@ class Generate:
         self._model = ModelId(manifest.name, manifest.version)
         self._task = task
         self._generator = parts.token_generator()
-        self._tokenizer = load_tokenizer(task.tokenizer, parts.directory, task.vocabulary_size)
+        self._tokenizer = self._reader = load_tokenizer(task.tokenizer, parts.directory, task.vocabulary_size)
+        self._encode: Encoding | None = None
+        self._longest = task.max_prompt_tokens
+        self._ending: tuple[int, ...] = ()
+        if (encoder := task.encoder) is not None:
+            self._encode = Encoding(parts.runner(encoder.signature), encoder.source, task.step.context)
+            self._reader = load_tokenizer(encoder.tokenizer, parts.directory, encoder.vocabulary_size)
+            self._ending = () if encoder.end_id is None else (encoder.end_id,)
+            self._longest = min(self._longest, self._encode.longest or self._longest) - len(self._ending)
         for name, token in (("start_id", task.start_id), ("end_id", task.end_id)):
             if token is not None and not 0 <= token < task.vocabulary_size:
                 raise BundleError(f"{name} {token} is outside the vocabulary of {task.vocabulary_size}")
 
-    async def run(self, request: GenerateRequest, deadline_at_s: float) -> GenerateAnswer:
+    async def run(self, request: GenerateRequest, deadline_at_s: float, client: str = "") -> GenerateAnswer:
         """Return the whole continuation; raises as `stream`."""
         texts: list[str] = []
-        async with aclosing(self.stream(request, deadline_at_s)) as chunks:
+        async with aclosing(self.stream(request, deadline_at_s, client)) as chunks:
             async for chunk in chunks:
                 texts.append(chunk.text)
         assert chunk.finish_reason is not None, "the last chunk says why it is the last"
@@ -56,7 +66,9 @@ class Generate:
             chunk.timing,
         )
 
-    async def stream(self, request: GenerateRequest, deadline_at_s: float) -> AsyncGenerator[TextChunk, None]:
+    async def stream(
+        self, request: GenerateRequest, deadline_at_s: float, client: str = ""
+    ) -> AsyncGenerator[TextChunk, None]:
         """Yield the continuation as it is made, one chunk at least; the last has reason, counts and timing.
 
         A chunk ends with a whole character, and never with what may be the beginning of a stop string.
@@ -65,28 +77,32 @@ class Generate:
         end token and those of the stop string included; `timing.run_s` is the time since the first step.
         With `echo` and `logprobs` each token of the prompt takes a step, as one that is made.
 
-        Closing the stream frees its slot. Raises Invalid (fields `prompt`, `max_tokens`, `temperature`,
-        `top_k`, `top_p`, `seed`, `presence_penalty`, `frequency_penalty`, `logit_bias`, `logprobs`, `stop`,
-        `stop[2]`) before the first chunk, and whatever `contracts.TokenGenerator.stream` raises.
+        `prompt_tokens` counts the end token that an encoder needs. Closing the stream frees its slot.
+
+        Raises Invalid (fields `prompt`, `max_tokens`, `temperature`, `top_k`, `top_p`, `min_p`, `seed`,
+        `presence_penalty`, `frequency_penalty`, `repetition_penalty`, `logit_bias`, `logprobs`, `priority`, `stop`,
+        `stop[2]`) before the first chunk, and whatever `contracts.TokenGenerator.stream` and, with an encoder,
+        `contracts.Runner.run` raise.
         """
         sampling = checked_sampling(request.sampling, self._task.vocabulary_size)
         check_stops(request.stop)
-        least = 0 if request.echo else 1
-        if request.max_tokens < least:
-            raise Invalid(f"expected {least} or more, got {request.max_tokens}", field="max_tokens")
+        check_priority(request.priority)
+        check_max_tokens(request)
         ids = self._prompt(request.prompt)
-        scored = ids if request.echo and sampling.logprobs is not None else ()
-        prompt = Prompt(ids[:1], scored=ids[1:]) if scored else Prompt(ids)
+        scored = self._scored(request, ids)
         limit = min(request.max_tokens, self._task.max_new_tokens)
         continuation = self._continuation(request, scored)
-        piece = Piece("", None) if limit or prompt.scored else continuation.end()
+        piece = Piece("", None) if limit or scored[1:] else continuation.end()
         started_at_s = time.monotonic()
         told = 0
         queue_s = 0.0
+        caller = Caller(client, request.priority)
         if piece.reason is None:
-            async with aclosing(self._generator.stream(prompt, sampling, limit, deadline_at_s)) as tokens:
+            prompt, waited_s = await self._start(ids, scored, deadline_at_s)
+            stream = self._generator.stream(prompt, sampling, limit, deadline_at_s, caller)
+            async with aclosing(stream) as tokens:
                 async for token in tokens:
-                    queue_s = token.queue_s
+                    queue_s = waited_s + token.queue_s
                     piece = continuation.take(token)
                     if piece.reason is not None:
                         break
@@ -112,34 +128,55 @@ class Generate:
         prompt = request.prompt
         lead = ""
         if request.echo:
-            lead = prompt if isinstance(prompt, str) else self._tokenizer.decode(prompt)
+            lead = prompt if isinstance(prompt, str) else self._reader.decode(prompt)
         told = request.sampling.logprobs is not None
         return Continuation(self._tokenizer, request.stop, self._task.end_id, lead, scored, logprobs=told)
 
     def _prompt(self, prompt: str | tuple[int, ...]) -> tuple[int, ...]:
         ids = self._encoded(prompt) if isinstance(prompt, str) else self._known(prompt)
         task = self._task
-        if not ids and task.start_id is not None:
+        if not ids and task.start_id is not None and self._encode is None:
             return (task.start_id,)
         if not ids:
             raise Invalid("expected a prompt: this model cannot start from nothing", field="prompt")
-        if len(ids) > task.max_prompt_tokens:
+        if len(ids) > self._longest:
             raise Invalid(
-                f"the prompt has {len(ids)} tokens, this model takes at most {task.max_prompt_tokens}",
+                f"the prompt has {len(ids)} tokens, this model takes at most {self._longest}",
                 field="prompt",
+            )
+        return (*ids, *self._ending)
+
+    def _scored(self, request: GenerateRequest, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the prompt if its tokens are to be scored: those after the first are told with a logprob."""
+        if not request.echo or request.sampling.logprobs is None:
+            return ()
+        if self._encode is not None:
+            raise Invalid(
+                "expected no logprobs: this model reads its prompt with an encoder, which scores none of it",
+                field="echo",
             )
         return ids
 
+    async def _start(
+        self, ids: tuple[int, ...], scored: tuple[int, ...], deadline_at_s: float
+    ) -> tuple[Prompt, float]:
+        """Return what the step graph starts from, and how long the encoder's queue took."""
+        if self._encode is None:
+            return (Prompt(ids[:1], scored=ids[1:]) if scored else Prompt(ids)), 0.0
+        assert self._task.start_id is not None, "a task with an encoder has a start"
+        context, timing = await self._encode(ids, deadline_at_s)
+        return Prompt((self._task.start_id,), context), timing.queue_s
+
     def _encoded(self, text: str) -> tuple[int, ...]:
-        limit = self._task.max_prompt_tokens
-        if len(text) > self._tokenizer.longest(limit):
+        if len(text) > self._reader.longest(self._longest):
             raise Invalid(
-                f"the prompt has {len(text)} characters, this model takes {limit} tokens", field="prompt"
+                f"the prompt has {len(text)} characters, this model takes {self._longest} tokens",
+                field="prompt",
             )
-        return tuple(self._tokenizer.encode(text, "prompt"))
+        return tuple(self._reader.encode(text, "prompt"))
 
     def _known(self, ids: tuple[int, ...]) -> tuple[int, ...]:
-        size = self._tokenizer.size
+        size = self._reader.size
         for token in ids:
             if not 0 <= token < size:
                 raise Invalid(f"expected token ids of 0 to {size - 1}, got {token}", field="prompt")

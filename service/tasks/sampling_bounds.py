@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.domain import Sampling
+from service.domain import HIGHEST_PRIORITY, LOWEST_PRIORITY, GenerateRequest, Sampling
 from service.errors import Invalid
 
 MAX_STOPS = 16
@@ -16,6 +16,7 @@ MAX_TEMPERATURE = 100.0
 LEAST_TEMPERATURE = 1e-4
 """Below it sampling is greedy: dividing by less only loses digits."""
 MAX_PENALTY = 2.0
+MAX_REPETITION_PENALTY = 10.0
 MAX_BIAS = 100.0
 MAX_BIASES = 1024
 MAX_LOGPROBS = 20
@@ -29,6 +30,8 @@ def checked_sampling(sampling: Sampling, vocabulary_size: int) -> Sampling:
         raise Invalid(f"expected 0 (all) or more, got {sampling.top_k}", field="top_k")
     if not 0 < sampling.top_p <= 1:
         raise Invalid(f"expected more than 0 and at most 1, got {sampling.top_p:g}", field="top_p")
+    if not 0 <= sampling.min_p <= 1:
+        raise Invalid(f"expected 0 to 1, got {sampling.min_p:g}", field="min_p")
     if sampling.seed is not None and not 0 <= sampling.seed < 2**64:
         raise Invalid(f"expected 0 to 2**64 - 1, got {sampling.seed}", field="seed")
     if sampling.logprobs is not None and not 0 <= sampling.logprobs <= MAX_LOGPROBS:
@@ -48,6 +51,11 @@ def _check_penalties(sampling: Sampling) -> None:
     for name, penalty in penalties.items():
         if not -MAX_PENALTY <= penalty <= MAX_PENALTY:
             raise Invalid(f"expected {-MAX_PENALTY:g} to {MAX_PENALTY:g}, got {penalty:g}", field=name)
+    if not 0 < sampling.repetition_penalty <= MAX_REPETITION_PENALTY:
+        raise Invalid(
+            f"expected more than 0 and at most {MAX_REPETITION_PENALTY:g}, got {sampling.repetition_penalty:g}",
+            field="repetition_penalty",
+        )
 
 
 def _check_bias(biases: tuple[tuple[int, float], ...], vocabulary_size: int) -> None:
@@ -73,3 +81,19 @@ def check_stops(stops: tuple[str, ...]) -> None:
             raise Invalid(
                 f"expected 1 to {MAX_STOP_CHARACTERS} characters, got {len(stop)}", field=f"stop[{index}]"
             )
+
+
+def check_priority(priority: int) -> None:
+    """Raise Invalid unless the priority is one of those there are."""
+    if not HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY:
+        raise Invalid(
+            f"expected {HIGHEST_PRIORITY} (first) to {LOWEST_PRIORITY} (last), got {priority}",
+            field="priority",
+        )
+
+
+def check_max_tokens(request: GenerateRequest) -> None:
+    """Raise Invalid unless something is asked for: a token, or the prompt's own text."""
+    least = 0 if request.echo else 1
+    if request.max_tokens < least:
+        raise Invalid(f"expected {least} or more, got {request.max_tokens}", field="max_tokens")

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service import bundle
-from service.bundle import BundleError, Manifest
-from service.domain import Array, ModelId, Timing, TranslateAnswer, TranslateRequest, Translation
+from service.bundle import Manifest
+from service.domain import Caller, ModelId, Timing, TranslateAnswer, TranslateRequest, Translation
 from service.engine.contracts import Prompt
 from service.errors import Invalid
+from service.tasks.encoding import Encoding
 from service.tasks.parts import Parts
-from service.tasks.token_feeds import TokenFeeds
+from service.tasks.sampling_bounds import check_priority
 from service.tasks.tokenizer import load_tokenizer
 
 MAX_TEXTS = 1024
@@ -35,6 +36,7 @@ class _Search:
     length_penalty: float
     max_tokens: int
     deadline_at_s: float
+    caller: Caller
 
 
 class Translate:
@@ -46,23 +48,15 @@ class Translate:
         self._model = ModelId(manifest.name, manifest.version)
         self._task = task
         self._generator = parts.token_generator()
-        self._encoder = parts.runner(task.encode)
-        signature = self._encoder.signature
-        self._feeds = TokenFeeds(signature, task.source)
-        bounds = signature.input(task.source).range
+        encoder = parts.runner(task.encode)
+        self._encode = Encoding(encoder, task.source, task.step.context)
+        bounds = encoder.signature.input(task.source).range
         source_size = int(bounds[1]) if bounds else task.vocabulary_size
         self._source = load_tokenizer(task.source_tokenizer, parts.directory, source_size)
         self._target = load_tokenizer(task.target_tokenizer, parts.directory, task.vocabulary_size)
-        self._longest_source = min(task.max_source_tokens, self._feeds.longest or task.max_source_tokens)
-        given = {tensor.name for tensor in signature.outputs}
-        self._context = tuple(name for name in task.step.context if name in given)
-        fed = {tensor.name for tensor in signature.inputs}
-        self._fed_context = tuple(name for name in task.step.context if name not in given)
-        for name in self._fed_context:
-            if name not in fed:
-                raise BundleError(f"the encoder has no '{name}' for the step's context")
+        self._longest_source = min(task.max_source_tokens, self._encode.longest or task.max_source_tokens)
 
-    async def run(self, request: TranslateRequest, deadline_at_s: float) -> TranslateAnswer:
+    async def run(self, request: TranslateRequest, deadline_at_s: float, client: str = "") -> TranslateAnswer:
         """Return one translation for each text, in their order.
 
         Texts are under way side by side; if one fails, the others are given up and the whole request fails.
@@ -70,10 +64,10 @@ class Translate:
         count the end token. `timing` has the longest wait and the time from then to the last answer, the
         rows of the largest batch and the padding of the worst.
 
-        Raises Invalid (fields `texts`, `texts[2]`, `beams`, `length_penalty`, `max_tokens`), and whatever
+        Raises Invalid (fields `texts`, `texts[2]`, `beams`, `length_penalty`, `max_tokens`, `priority`), and whatever
         `contracts.Runner.run` and `contracts.TokenGenerator.search` raise.
         """
-        search = self._check(request, deadline_at_s)
+        search = self._check(request, deadline_at_s, client)
         sources = await self._tokenise(request.texts)
         started_at_s = time.monotonic()
         places = asyncio.Semaphore(AT_ONCE)
@@ -89,7 +83,7 @@ class Translate:
             self._model, tuple(translation for translation, _ in done), _together(timings, elapsed_s)
         )
 
-    def _check(self, request: TranslateRequest, deadline_at_s: float) -> _Search:
+    def _check(self, request: TranslateRequest, deadline_at_s: float, client: str) -> _Search:
         if not 1 <= len(request.texts) <= MAX_TEXTS:
             raise Invalid(f"expected 1 to {MAX_TEXTS} texts, got {len(request.texts)}", field="texts")
         if not 1 <= request.beams <= MAX_BEAMS:
@@ -103,7 +97,9 @@ class Translate:
         limit = self._task.max_new_tokens
         if request.max_tokens is not None and request.max_tokens < 1:
             raise Invalid(f"expected 1 or more, got {request.max_tokens}", field="max_tokens")
-        return _Search(request.beams, penalty, min(request.max_tokens or limit, limit), deadline_at_s)
+        check_priority(request.priority)
+        most = min(request.max_tokens or limit, limit)
+        return _Search(request.beams, penalty, most, deadline_at_s, Caller(client, request.priority))
 
     async def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         if sum(map(len, texts)) > INLINE_CHARACTERS:
@@ -137,6 +133,7 @@ class Translate:
                 search.length_penalty,
                 search.max_tokens,
                 search.deadline_at_s,
+                search.caller,
             )
         text = self._text(best.tokens)
         count = len(best.tokens) + (best.finish_reason == "stop")
@@ -149,15 +146,6 @@ class Translate:
             encoded.padding,
         )
         return translation, timing
-
-    async def _encode(self, ids: list[int], deadline_at_s: float) -> tuple[dict[str, Array], Timing]:
-        """Return the context of one text, without a batch axis."""
-        feeds = self._feeds(ids)
-        answer = await self._encoder.run(feeds, self._context, deadline_at_s)
-        # Copied: a view of one row would keep the whole batch alive.
-        context = {name: answer.outputs[name][0].copy() for name in self._context}
-        context.update({name: feeds[name][0] for name in self._fed_context})
-        return context, answer.timing
 
     def _text(self, tokens: Sequence[int]) -> str:
         silent = {self._task.start_id, self._task.end_id, self._task.pad_id}

@@ -4,6 +4,9 @@ Run by the clients' own environment: `python tfserving.py HTTP_PORT GRPC_PORT`, 
 `tests/e2e/test_tfserving.py`. Exits with 0 if everything is as it must be.
 """
 
+import base64
+import gzip
+import json
 import sys
 
 import grpc
@@ -178,6 +181,45 @@ def check_examples():
     assert (code, text[:37]) == ("INVALID_ARGUMENT", "Expected regression signature method_")
 
 
+def check_pictures():
+    half = np.zeros((4, 4, 1), np.uint8)
+    half[:, :2] = 255
+    picture = tf.io.encode_png(half).numpy()
+    pixels = (half / np.float32(255)).tolist()
+    (probabilities,) = post("shapes:predict", {"instances": [pixels]})["predictions"]
+    request = classification_pb2.ClassificationRequest()
+    request.model_spec.name = "shapes"
+    for _ in range(2):
+        example = request.input.example_list.examples.add()
+        example.features.feature["image/encoded"].bytes_list.value.append(picture)
+    first, second = PREDICTION.Classify(request, timeout=10).result.classifications
+    assert [np.float32(each.score) for each in first.classes] == [np.float32(each) for each in probabilities]
+    assert first == second
+    encoded = base64.b64encode(picture).decode()
+    (result,) = post("shapes:classify", {"examples": [{"image/encoded": {"b64": encoded}}]})["results"]
+    assert result == [[each.label, score] for each, score in zip(first.classes, probabilities, strict=True)]
+    request.input.example_list.examples[1].features.feature["image/encoded"].bytes_list.value[0] = (
+        b"no picture"
+    )
+    code, text = refused(PREDICTION.Classify, request)
+    assert (code, "expected a PNG or JPEG image" in text) == ("INVALID_ARGUMENT", True)
+
+
+def check_compression():
+    body = gzip.compress(json.dumps({"instances": ROWS.tolist() * 100}).encode())
+    answer = requests.post(
+        f"{URL}/multiply:predict", data=body, headers={"content-encoding": "gzip"}, timeout=10
+    )
+    assert answer.headers["content-encoding"] == "gzip"
+    assert (
+        np.array(answer.json()["predictions"], np.float32).tobytes() == (ROWS * np.float32(2)).tobytes() * 100
+    )
+    answer = requests.post(
+        f"{URL}/multiply:predict", data=body, headers={"content-encoding": "br"}, timeout=10
+    )
+    assert (answer.status_code, list(answer.json())) == (415, ["error"])
+
+
 def check_models():
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "multiply"
@@ -198,5 +240,14 @@ def check_models():
     assert (tf.as_dtype(half.dtype), tf.TensorShape(half.tensor_shape).as_list()) == (tf.float16, [None, 2])
 
 
-for check in (check_predict, check_every_dtype, check_refusals, check_rest, check_examples, check_models):
+for check in (
+    check_predict,
+    check_every_dtype,
+    check_refusals,
+    check_rest,
+    check_examples,
+    check_pictures,
+    check_compression,
+    check_models,
+):
     check()

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +21,7 @@ from tests.support import bundles, sound_requests
 from tests.support.live_server import unharmed
 
 ROOT = Path(__file__).parents[2]
-MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "english-french")
+MODELS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
 START_S = 30.0
 LIVE_WITHIN_S = 420.0
 ENDLESS_TOKENS = 10_000_000
@@ -30,18 +30,22 @@ ANSWER_S = 10.0
 
 
 class Server:
-    """A gateway in a process of its own."""
+    """A gateway in a process of its own; without `models` it has no flags but those that are given."""
 
-    def __init__(self, models: Path, *flags: str) -> None:
-        ports = ("--http-port=0", "--grpc-port=0", "--operations-port=0")
-        settings = ("--repository-poll-interval-s=0.05", "--log-format=json", *flags)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+    def __init__(
+        self, models: Path | None, *flags: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        if models is not None:
+            ports = ("--http-port=0", "--grpc-port=0", "--operations-port=0")
+            settings = ("--repository-poll-interval-s=0.05", "--log-format=json")
+            flags = ("--models", str(models), *ports, *settings, *flags)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "--models", str(models), *ports, *settings],
+            [sys.executable, "-m", "service", *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env={**inherited, **(environment or {})},
         )
         self._log: list[str] = []
         self._reader = threading.Thread(target=self._read_log, daemon=True)

@@ -23,7 +23,7 @@ CURLS = [block for block in blocks("bash") if block.startswith("curl")]
 
 def test_there_is_a_call_for_every_word() -> None:
     words = {re.search(r"/v1/(\w+)", block)[1] for block in CURLS}  # type: ignore[index]
-    assert words == {"classify", "generate", "translate", "score", "predict"}
+    assert words == {"classify", "generate", "chat", "translate", "score", "predict"}
 
 
 @pytest.mark.parametrize("command", CURLS, ids=lambda block: re.search(r"/v1/(\w+)", block)[1])  # type: ignore[index]
@@ -33,6 +33,8 @@ def test_every_curl_line_answers(newcomer: Newcomer, command: str) -> None:
         events = [line.removeprefix("data: ") for line in answer.splitlines() if line]
         assert events[-1] == "[DONE]"
         assert json.loads(events[-2])["finish_reason"] == "length"
+    elif "/v1/chat" in command:
+        assert json.loads(answer)["choices"][0]["message"]["role"] == "assistant"
     else:
         assert json.loads(answer)["model"]["version"] == 1
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from pb import oip_pb2 as pb
-from tests.e2e.conftest import Server
+from tests.e2e.conftest import ENDLESS_TOKENS, Server
 from tests.support import bundles
 
 ROOT = Path(__file__).parents[2]
@@ -43,9 +43,35 @@ def server(models: Path) -> Iterator[Server]:
 
 @pytest.mark.parametrize("client", ["tritonclient_http", "tritonclient_grpc", "kserve_v2"])
 def test_the_official_client_works(server: Server, client: str) -> None:
+    run_client(server, client, bundles.generated("ab", 20))
+
+
+def test_tensors_pass_through_shared_memory(tmp_path: Path) -> None:
+    bundles.write_multiply(tmp_path)
+    bundles.write_mixed(tmp_path)
+    with Server(tmp_path, "--oip-shared-memory=true") as server:
+        server.wait_until_available("multiply")
+        server.wait_until_available("mixed")
+        run_client(server, "tritonclient_shared_memory")
+
+
+@pytest.mark.parametrize("client", ["tritonclient_errors", "kserve_errors"])
+def test_the_official_client_meets_each_class_of_error(tmp_path: Path, client: str) -> None:
+    bundles.write_multiply(tmp_path)
+    bundles.write_multiply(tmp_path, name="broken", fault="missing")
+    bundles.write_generator(tmp_path, name="endless", max_new_tokens=ENDLESS_TOKENS)
+    sizes = ("--http-max-body-bytes=4096", "--grpc-max-message-bytes=4096")
+    with Server(tmp_path, *sizes, "--limits-max-in-flight=1", "--engine-slots=1") as server:
+        server.wait_until_available("multiply")
+        server.wait_until_available("endless")
+        run_client(server, client)
+        server.wait_for(lambda: server.metric("sluice_slots_in_use") == 0)
+
+
+def run_client(server: Server, client: str, *arguments: str) -> None:
     ports = [str(server.ports["http_port"]), str(server.ports["grpc_port"])]
     done = subprocess.run(
-        [str(PYTHON), str(ROOT / "tests" / "clients" / f"{client}.py"), *ports, bundles.generated("ab", 20)],
+        [str(PYTHON), str(ROOT / "tests" / "clients" / f"{client}.py"), *ports, *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -163,7 +189,7 @@ NESTED = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":' + b"[
         (b"{}" + bytes(16), {"inference-header-content-length": "2"}, 400),
         (b"{}", {"inference-header-content-length": "3"}, 400),
         (b"{}", {"content-encoding": "deflate"}, 400),
-        (b"{}", {"content-encoding": "zstd"}, 400),
+        (b"{}", {"content-encoding": "zstd"}, 415),
         (zlib.compress(bytes(200 * 2**20), 9), {"content-encoding": "deflate"}, 413),
         (bytes(15), {"inference-header-content-length": "0"}, 400),
     ],

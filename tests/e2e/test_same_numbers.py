@@ -27,11 +27,14 @@ import numpy as np
 import tensorflow as tf
 
 home, asked = map(Path, sys.argv[1:])
-for inputs in asked.glob("*.in.npz"):
-    name = inputs.name.removesuffix(".in.npz")
-    loaded = tf.saved_model.load(str(home / "models" / name / "1"))
-    answer = loaded.signatures["serving_default"](**{key: tf.constant(each) for key, each in np.load(inputs).items()})
-    np.savez(asked / f"{name}.out.npz", **{key: each.numpy() for key, each in answer.items()})
+for model in asked.iterdir():
+    loaded = tf.saved_model.load(str(home / "models" / model.name / "1"))
+    expected = {path.name.removesuffix(".in.npz") for path in model.iterdir()}
+    assert expected == set(loaded.signatures), (model.name, expected, set(loaded.signatures))
+    for name in expected:
+        inputs = {key: tf.constant(each) for key, each in np.load(model / f"{name}.in.npz").items()}
+        answer = {key: each.numpy() for key, each in loaded.signatures[name](**inputs).items()}
+        np.savez(model / f"{name}.out.npz", **answer)
 """
 
 
@@ -60,21 +63,29 @@ def test_every_wire_gives_the_numbers_of_a_bare_run(wires: Wires, wire: str, mod
     assert_same(WIRES[wire](wires, model, inputs), wires.bare(model, inputs))
 
 
-def test_the_saved_models_give_them_too(wires: Wires, tmp_path: Path) -> None:
+def test_every_signature_of_the_saved_models_gives_them_too(wires: Wires, tmp_path: Path) -> None:
     for model in MODELS:
-        np.savez(tmp_path / f"{model}.in.npz", **wires.inputs(model))
+        (tmp_path / model).mkdir()
+        for signature in (*wires.recorded(model), "serving_default"):
+            np.savez(tmp_path / model / f"{signature}.in.npz", **wires.inputs(model, signature))
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", SAVED_MODEL, str(wires.home), str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     for model in MODELS:
-        answer = oip_grpc(wires, model, wires.inputs(model))
-        with np.load(tmp_path / f"{model}.out.npz") as saved:
-            assert set(saved.files) == answer.keys()
-            for name, array in answer.items():
-                expected = saved[name].astype(np.float64)
-                assert array.shape == expected.shape
-                assert np.max(np.abs(array - expected) / (1 + np.abs(expected))) < 1e-4, (model, name)
+        for signature in (*wires.recorded(model), "serving_default"):
+            asked = None if signature == "serving_default" else signature
+            answer = oip_grpc(wires, model, wires.inputs(model, signature), asked)
+            with np.load(tmp_path / model / f"{signature}.out.npz") as saved:
+                assert_close(answer, dict(saved), (model, signature))
+
+
+def assert_close(answer: Arrays, saved: Arrays, where: object) -> None:
+    assert saved.keys() == answer.keys(), where
+    for name, array in answer.items():
+        expected = saved[name].astype(np.float64)
+        assert array.shape == expected.shape, (where, name)
+        assert np.max(np.abs(array - expected) / (1 + np.abs(expected)), initial=0) < 1e-4, (where, name)
 
 
 def test_classify_gives_the_probabilities(wires: Wires) -> None:
@@ -95,19 +106,21 @@ def test_score_gives_the_scores_and_verdicts(wires: Wires) -> None:
     assert answer["threshold"] == expected["threshold"][0]
 
 
-def continuations(wires: Wires, prompt: str, count: int, **sampling: float) -> dict[str, str]:
+def continuations(
+    wires: Wires, prompt: str, count: int, *, model: str = "prose-lstm", **sampling: float
+) -> dict[str, str]:
     """Return the text that each wire gives for one prompt."""
-    body = {"model": "prose-lstm", "prompt": prompt, "max_tokens": count, **sampling}
+    body = {"model": model, "prompt": prompt, "max_tokens": count, **sampling}
     oip = {"text_input": prompt, "parameters": {"max_tokens": count, **sampling}}
-    model = tasks_pb2.ModelRef(name="prose-lstm")
-    rpc = tasks_pb2.GenerateRequest(model=model, prompt=prompt, max_tokens=count, **sampling)
+    ref = tasks_pb2.ModelRef(name=model)
+    rpc = tasks_pb2.GenerateRequest(model=ref, prompt=prompt, max_tokens=count, **sampling)
     stub = tasks_pb2_grpc.InferenceStub(wires.channel)
     return {
         "REST": wires.post("/v1/generate", body)["text"],
         "gRPC": stub.Generate(rpc).text,
         "gRPC stream": "".join(chunk.text for chunk in stub.GenerateStream(rpc)),
         "OpenAI": wires.post("/v1/completions", body)["choices"][0]["text"],
-        "Open Inference Protocol": wires.post("/v2/models/prose-lstm/generate", oip)["text_output"],
+        "Open Inference Protocol": wires.post(f"/v2/models/{model}/generate", oip)["text_output"],
     }
 
 
@@ -136,6 +149,38 @@ def continued(wires: Wires, prompt: str, count: int) -> str:
         ids = [int(outputs["logits"].argmax())]
         text += vocabulary[ids[0]]
     return text
+
+
+def test_a_chat_models_reply_is_that_of_a_bare_loop_on_every_wire(wires: Wires) -> None:
+    prompt = "What is two plus three?"
+    expected = replied(wires, prompt, 12)
+    texts = continuations(wires, prompt, 12, model="chat-gru", temperature=0)
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": prompt}]
+    chat = {"model": "chat-gru", "messages": messages, "max_tokens": 12, "temperature": 0}
+    texts["chat"] = wires.post("/v1/chat/completions", chat)["choices"][0]["message"]["content"]
+    assert texts == dict.fromkeys(texts, expected)
+
+
+def replied(wires: Wires, prompt: str, count: int) -> str:
+    """Return the greedy reply of bare runs: the encoder once, then a step for each token."""
+    task = bundle.read(wires.version("chat-gru")).task
+    assert isinstance(task, bundle.Generate)
+    assert task.encoder is not None
+    questions, replies = (
+        Tokenizer.from_file(str(wires.version("chat-gru") / each.file))
+        for each in (task.encoder.tokenizer, task.tokenizer)
+    )
+    ids = np.array([[*questions.encode(prompt, add_special_tokens=False).ids, task.encoder.end_id]], np.int32)
+    context = wires.bare("chat-gru", {"source": ids})
+    tokens, state = [task.start_id], np.zeros_like(context["thought"])
+    for position in range(count):
+        feeds = {"ids": np.array([tokens[-1:]], np.int32), "positions": np.array([[position]], np.int32)}
+        outputs = wires.bare("chat-gru", {**feeds, "h": state, **context}, "step.onnx")
+        state = outputs["h_out"]
+        tokens.append(int(outputs["logits"].argmax()))
+        if tokens[-1] == task.end_id:
+            break
+    return replies.decode([token for token in tokens[1:] if token != task.end_id])
 
 
 def test_a_translation_is_the_same_on_both_wires_and_of_a_bare_loop(wires: Wires) -> None:

@@ -58,6 +58,12 @@ def test_a_version_holds_what_its_manifest_promises(published: Path) -> None:
     }  # fmt: skip
 
 
+def test_how_examples_feed_it_is_written_down(published: Path) -> None:
+    (declared,) = bundle.read(published).examples
+    assert (declared.method, declared.signature, declared.output) == ("classify", "dense", "probabilities")
+    assert [feature.name for feature in declared.inputs["features"]] == ["v", "w", "x", "y", "z"]
+
+
 def test_the_parity_that_was_reached_is_written_down(published: Path) -> None:
     parity = bundle.read(published).parity
     assert parity["bag"].max_relative < 1e-6

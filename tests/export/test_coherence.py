@@ -6,6 +6,7 @@ from export import coherence
 from export.errors import RecipeError
 from service.bundle import (
     Classify,
+    Encoder,
     Generate,
     ImageInput,
     Predict,
@@ -122,6 +123,20 @@ def test_a_generator_has_no_encoder_that_could_give_a_context() -> None:
     )
     with pytest.raises(RecipeError, match="no encoder that could give a context"):
         coherence.check(task, SIGNATURES)
+
+
+def test_a_generator_with_an_encoder_is_checked_as_a_translator_is() -> None:
+    reads = Encoder(signature="encode", source="ids", tokenizer=TOKENIZER, vocabulary_size=50, end_id=2)
+    task = Generate(
+        step=DRIVEN, encoder=reads, tokenizer=TOKENIZER, vocabulary_size=50, start_id=1, max_prompt_tokens=8,
+        max_new_tokens=8,
+    )  # fmt: skip
+    coherence.check(task, SIGNATURES)
+    assert list(coherence.assets(task)) == [TOKENIZER.file, TOKENIZER.file]
+    with pytest.raises(RecipeError, match="no input 'token'"):
+        coherence.check(
+            task.model_copy(update={"encoder": reads.model_copy(update={"source": "token"})}), SIGNATURES
+        )
 
 
 def test_tokenizers_are_files_that_a_task_needs() -> None:

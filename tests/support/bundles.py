@@ -40,6 +40,7 @@ from tests.support.sequences import (
     next_character,
     translated,
     word_tokenizer,
+    write_answerer,
     write_generator,
     write_translator,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "translated",
     "word_tokenizer",
     "write_all",
+    "write_answerer",
     "write_bare_onnx",
     "write_classifier",
     "write_feature_classifier",

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.bundle import Signature
-from service.domain import Array, Sampling, Tensors, Timing
+from service.domain import ANYONE, Array, Caller, Sampling, Tensors, Timing
 from service.engine.contracts import Answer, GraphTensor, Hypothesis, Prompt, Token
 from service.engine.feeds import FeedCheck
 from service.errors import ServiceError, TimedOut, Unavailable
@@ -128,6 +128,7 @@ class Asked:
     deadline_at_s: float
     beams: int = 1
     length_penalty: float = 0.0
+    caller: Caller = ANYONE
     told: int = 0
     closed: bool = False
 
@@ -151,10 +152,15 @@ class FakeGenerator:
     asked: list[Asked] = field(default_factory=list)
 
     async def stream(
-        self, prompt: Prompt, sampling: Sampling, max_new_tokens: int, deadline_at_s: float
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        max_new_tokens: int,
+        deadline_at_s: float,
+        caller: Caller = ANYONE,
     ) -> AsyncGenerator[Token, None]:
         """Yield tokens until the end token or the limit."""
-        asked = Asked(prompt, sampling, max_new_tokens, deadline_at_s)
+        asked = Asked(prompt, sampling, max_new_tokens, deadline_at_s, caller=caller)
         self.asked.append(asked)
         try:
             async for token in self._tokens(asked):
@@ -170,9 +176,10 @@ class FakeGenerator:
         length_penalty: float,
         max_new_tokens: int,
         deadline_at_s: float,
+        caller: Caller = ANYONE,
     ) -> Hypothesis:
         """Return the greedy continuation without the end token; its score is the sum of the tokens' logprobs."""
-        asked = Asked(prompt, None, max_new_tokens, deadline_at_s, beams, length_penalty)
+        asked = Asked(prompt, None, max_new_tokens, deadline_at_s, beams, length_penalty, caller)
         self.asked.append(asked)
         try:
             tokens = [token async for token in self._tokens(asked)]

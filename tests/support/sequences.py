@@ -138,15 +138,7 @@ def write_translator(
     task = Translate(
         encode="encode",
         source="source",
-        step=StepGraph(
-            signature="step",
-            tokens="token",
-            positions="positions",
-            past_mask="past_mask",
-            logits="logits",
-            state=(StateEntry(input="past", output="past_new", mode="append", axis=2),),
-            context=("cross_targets", "source_mask"),
-        ),
+        step=_step_graph(),
         source_tokenizer=tokenizer,
         target_tokenizer=tokenizer,
         source_language="en",
@@ -161,6 +153,42 @@ def write_translator(
     assets = {"tokenizer.json": word_tokenizer().to_str().encode()}
     place = Place(directory, name, version, fault)
     return write(place, task, {"encode": encode, "step": step}, assets)
+
+
+def write_answerer(directory: Path, *, name: str = "answers", end_id: int | None = END) -> Path:
+    """Write a generator that answers by the encoder and the step graph of `write_translator`."""
+    tokenizer = Tokenizer(kind="tokenizers", file=f"{bundle.ASSETS}/tokenizer.json", unknown_id=UNKNOWN)
+    task = Generate(
+        step=_step_graph(),
+        encoder=bundle.Encoder(
+            signature="encode",
+            source="source",
+            tokenizer=tokenizer,
+            vocabulary_size=len(VOCABULARY),
+            end_id=end_id,
+        ),
+        tokenizer=tokenizer,
+        vocabulary_size=len(VOCABULARY),
+        start_id=START,
+        end_id=END,
+        max_prompt_tokens=8,
+        max_new_tokens=16,
+    )
+    assets = {"tokenizer.json": word_tokenizer().to_str().encode()}
+    drafts = {"encode": _encode_draft(), "step": _step_draft()}
+    return write(Place(directory, name, 1, None), task, drafts, assets)
+
+
+def _step_graph() -> StepGraph:
+    return StepGraph(
+        signature="step",
+        tokens="token",
+        positions="positions",
+        past_mask="past_mask",
+        logits="logits",
+        state=(StateEntry(input="past", output="past_new", mode="append", axis=2),),
+        context=("cross_targets", "source_mask"),
+    )
 
 
 def _target_of_each() -> Array:

@@ -99,6 +99,13 @@ def _oip() -> Requests:
         ("POST", "/v2/repository/models/{name}/load"): {"path_parameters": MULTIPLY},
         ("POST", "/v2/repository/models/{name}/unload"): {"path_parameters": MULTIPLY},
     }
+    for kind in ("system", "cuda"):
+        where = f"/v2/{kind}sharedmemory"
+        found["GET", f"{where}/status"] = found["POST", f"{where}/unregister"] = {}
+        found["GET", f"{where}/region/{{name}}/status"] = {"path_parameters": MULTIPLY}
+        found["POST", f"{where}/region/{{name}}/unregister"] = {"path_parameters": MULTIPLY}
+        body = {"key": "/sluice_none", "byte_size": 8}
+        found["POST", f"{where}/region/{{name}}/register"] = {"path_parameters": MULTIPLY, "body": body}
     for place, which in (("", {}), ("/versions/{version}", {"version": 1})):
         where = "/v2/models/{name}" + place
         named = {**MULTIPLY, **which}
@@ -117,7 +124,8 @@ OIP = _oip()
 
 WIRES = {"tasks": TASKS, "openai": OPENAI, "tfserving": TFSERVING, "oip": OIP}
 REFUSED = {
-    ("POST", "/v2/repository/models/{name}/load"): 503,
-    ("POST", "/v2/repository/models/{name}/unload"): 503,
+    ("POST", "/v2/repository/models/{name}/load"): 403,
+    ("POST", "/v2/repository/models/{name}/unload"): 403,
+    **{operation: 501 for operation in OIP if "sharedmemory" in operation[1]},
 }
 """What even a sound request is refused with."""

@@ -54,9 +54,14 @@ class Wires:
     def version(self, model: str) -> Path:
         return self.home / "models" / model / "1"
 
-    def inputs(self, model: str) -> Arrays:
-        """Return the inputs of the default signature that export recorded: four rows of the model's own kind."""
-        signature = bundle.read(self.version(model)).default_signature
+    def recorded(self, model: str) -> list[str]:
+        """Return the signatures that export recorded a request for: those that the SavedModel has too."""
+        return [golden.signature for golden in bundle.read(self.version(model)).golden]
+
+    def inputs(self, model: str, signature: str = "serving_default") -> Arrays:
+        """Return the inputs that export recorded, the default signature's: four rows of the model's own kind."""
+        if signature == "serving_default":
+            signature = bundle.read(self.version(model)).default_signature
         with np.load(self.version(model) / f"assets.extra/golden-{signature}.npz") as golden:
             return {name.removeprefix("in."): golden[name] for name in golden.files if name.startswith("in.")}
 
@@ -160,8 +165,10 @@ def oip_binary(wires: Wires, model: str, inputs: Arrays) -> Answer:
     return answer
 
 
-def oip_grpc(wires: Wires, model: str, inputs: Arrays) -> Answer:
+def oip_grpc(wires: Wires, model: str, inputs: Arrays, signature: str | None = None) -> Answer:
     request = oip_pb2.ModelInferRequest(model_name=model)
+    if signature is not None:
+        request.parameters["signature"].string_param = signature
     for name, array in inputs.items():
         request.inputs.add(name=name, datatype=TO_OIP[array.dtype], shape=array.shape)
         request.raw_input_contents.append(array.tobytes())

@@ -113,7 +113,7 @@ def test_help_and_list_need_no_tensorflow() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", program + check], capture_output=True, text=True, check=True, timeout=60
     )
-    for name in ("digits-cnn", "prose-lstm", "english-french", "tumour-autoencoder"):
+    for name in ("digits-cnn", "prose-lstm", "chat-gru", "english-french", "tumour-autoencoder"):
         assert name in ended.stdout
 
 

@@ -11,18 +11,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.translate.subwords import END, PAD, START
+from training.batches import padded
+from training.translate.subwords import END, START
 from training.translate.transformer import Transformer
 
 Rows = Sequence[Sequence[int]]
-
-
-def padded(rows: Rows) -> NDArray[np.int32]:
-    """Return rows of ids as one array, padded to the right."""
-    array = np.full((len(rows), max(map(len, rows), default=0)), PAD, np.int32)
-    for index, row in enumerate(rows):
-        array[index, : len(row)] = row
-    return array
 
 
 def greedy(model: Transformer, sources: Rows, *, limit: int, batch_size: int = 128) -> list[list[int]]:

@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from tokenizers import Tokenizer
 
-from training import atomic, plots
+from training import atomic, batches, plots
 from training.errors import DataError
 from training.job import Expectation, Job, Loop, Profile, Settings, Summary
 from training.translate import corpus, subwords, transformer
 from training.translate.corpus import Bitext, Corpus
-from training.translate.decoding import greedy, padded
+from training.translate.decoding import greedy
 
 SOURCE, TARGET = "source.json", "target.json"
-Batch = tuple[dict[str, NDArray[np.int32]], NDArray[np.int32]]
 
 
 class TranslateSettings(Settings):
@@ -99,7 +98,7 @@ def save_assets(settings: TranslateSettings, data: Sentences, directory: Path) -
     atomic.write_text(directory / TARGET, data.target.to_str())
     few = subwords.source_ids(data.source, list(data.corpus.held_out.english[:32]))
     atomic.write_arrays(
-        directory / "examples.npz", {"source": padded([row[: settings.longest] for row in few])}
+        directory / "examples.npz", {"source": batches.padded([row[: settings.longest] for row in few])}
     )
 
 
@@ -131,13 +130,12 @@ def fit(model: keras.Model, settings: TranslateSettings, data: Sentences, loop: 
     optimizer = keras.optimizers.Adam(rate, beta_2=0.99, clipnorm=1.0)
     model.compile(optimizer, lambda labels, logits: cross_entropy(labels, logits, settings.smoothing))
     rng = np.random.default_rng(settings.seed + loop.initial_epoch)
-    known = list(arranged(encoded(data, data.corpus.validation, settings), settings.batch_size, rng))
     model.fit(
-        batches(encoded(data, data.corpus.train, settings), settings, rng),
+        batches.endless(encoded(data, data.corpus.train, settings), settings.batch_size, rng),
         shuffle=False,  # they are drawn at random
         steps_per_epoch=settings.steps,
-        validation_data=dataset(lambda: iter(known)).apply(
-            tf.data.experimental.assert_cardinality(len(known))
+        validation_data=batches.once(
+            encoded(data, data.corpus.validation, settings), settings.batch_size, rng
         ),
         epochs=settings.epochs,
         initial_epoch=loop.initial_epoch,
@@ -165,39 +163,6 @@ def encoded(data: Sentences, part: Bitext, settings: TranslateSettings) -> list[
     if not kept:
         raise DataError(f"{data.summary.source}: no sentence has at most {settings.longest} tokens")
     return kept
-
-
-def arranged(
-    pairs: list[tuple[list[int], list[int]]], batch_size: int, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """Yield every pair once, in batches of like length and random order: little is padding then."""
-    noise = rng.random(len(pairs)) * 2
-    length = [len(source) + len(target) for source, target in pairs]
-    order = np.argsort(np.asarray(length) + noise)
-    groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    for index in rng.permutation(len(groups)):
-        chosen = [pairs[one] for one in groups[index]]
-        target = padded([pair[1] for pair in chosen])
-        yield {"source": padded([pair[0] for pair in chosen]), "target": target[:, :-1]}, target[:, 1:]
-
-
-def batches(
-    pairs: list[tuple[list[int], list[int]]], settings: TranslateSettings, rng: np.random.Generator
-) -> tf.data.Dataset:
-    """Return batches without end."""
-
-    def draw() -> Iterator[Batch]:
-        while True:
-            yield from arranged(pairs, settings.batch_size, rng)
-
-    return dataset(draw)
-
-
-def dataset(draw: Any) -> tf.data.Dataset:
-    """Return what the generator function `draw` yields as a dataset."""
-    spec = tf.TensorSpec((None, None), tf.int32)
-    signature = ({"source": spec, "target": spec}, spec)
-    return tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(4)
 
 
 def evaluate(

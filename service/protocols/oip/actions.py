@@ -5,32 +5,44 @@ Knows bodies, documents and the gateway. Knows no ASGI and no path.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from service.domain import Call, GenerateAnswer, ModelRef, TextChunk
 from service.errors import Invalid, Unsupported
 from service.protocols import http
-from service.protocols.oip import bodies, catalogue, generation, raw_request, text_answer
+from service.protocols.oip import bodies, catalogue, generation, raw_request, registration, text_answer
 from service.protocols.oip.asking import MAX_TIMEOUT_US, flag, whole_number
 from service.protocols.oip.events import EventStream
 from service.protocols.oip.inference import infer, within
+from service.protocols.oip.intake import Intake
 from service.protocols.oip.loading import carry_out
 from service.protocols.oip.reference import model_ref, naming
 from service.protocols.oip.reply import HEADER_LENGTH, Reply, document, inferred
-from service.protocols.oip.routes import Route
+from service.protocols.oip.routes import REGION_ACTIONS, Route
+from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
 
 
+T = TypeVar("T")
+
+
+class WhileHere(Protocol):
+    """Return what the work returns; raises Cancelled, and ends the work, if the caller leaves first."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> Coroutine[Any, Any, T]: ...  # noqa: D102  # the class says it
+
+
 class Actions:
     """Answers every route of the protocol."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, shared_memory: SharedMemory | None) -> None:
         self._gateway = gateway
+        self._shared_memory = shared_memory
         self._documents: dict[str, Callable[[ModelRef, bytes], Reply]] = {
-            "server": lambda *_: document(catalogue.server(gateway)),
+            "server": lambda *_: document(registration.server(gateway, shared_memory)),
             "live": lambda *_: document({"live": True}),
             "ready": self._ready,
             "index": self._index,
@@ -45,21 +57,25 @@ class Actions:
         }
 
     async def answer(
-        self, route: Route, headers: http.Headers, body: bytes, call: Call
+        self, route: Route, headers: http.Headers, body: bytes, call: Call, while_here: WhileHere
     ) -> Reply | EventStream:
-        """Return the answer to one request; raises ServiceError."""
+        """Return the answer to one request; what takes long ends when the caller leaves. Raises ServiceError."""
         if route.action in {"load", "unload"}:
-            return await self._load_or_unload(route.action, route.name, body, call)
+            return await while_here(self._load_or_unload(route.action, route.name, body, call))
+        if route.action in REGION_ACTIONS:
+            return registration.answer(self._shared_memory, route, body)
         ref = model_ref(route.name, route.version) if route.name else ModelRef()
         if route.action == "infer":
-            return await self._infer(ref, headers, body, call)
+            return await self._infer(ref, headers, body, call, while_here)
         if route.action == "generate":
-            return await self._generate(ref, body, call)
+            return await while_here(self._generate(ref, body, call))
         if route.action == "generate_stream":
             return self._generate_stream(ref, body, call)
         return self._documents[route.action](ref, body)
 
-    async def _infer(self, ref: ModelRef, headers: http.Headers, body: bytes, call: Call) -> Reply:
+    async def _infer(
+        self, ref: ModelRef, headers: http.Headers, body: bytes, call: Call, while_here: WhileHere
+    ) -> Reply:
         header_bytes = _header_bytes(headers)
         if header_bytes == 0:
             with naming(ref):
@@ -67,9 +83,9 @@ class Actions:
             ref = ModelRef(found.name, found.version)
             asked = raw_request.decode(body, manifest)
         else:
-            asked = bodies.decode(body, header_bytes)
+            asked = bodies.decode(body, header_bytes, Intake(self._shared_memory))
         if generation.means_text(self._gateway, ref, asked):
-            answer = await text_answer.answer(self._gateway, ref, asked, call)
+            answer = await while_here(text_answer.answer(self._gateway, ref, asked, call))
         else:
             answer = await infer(self._gateway, ref, asked, call)
         return inferred(*bodies.encode(answer.model, answer.id, answer.outputs), answer.timing)

@@ -10,18 +10,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain import Array
-from service.errors import Invalid
+from service.errors import Invalid, TooLarge
+from service.protocols.oip.shared_memory import Place
 
 MAX_TIMEOUT_US = 2**63 - 1
+MAX_TENSORS = 4096
+"""Inputs, and outputs, of one request: each is looked at one by one."""
+MAX_PARAMETERS = 256
+"""Parameters of a request or of one of its tensors."""
+EMPTY_FINAL_RESPONSE = "triton_enable_empty_final_response"
+_RESERVED = "triton_"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An output that is asked for: as binary data or not, and the `classes` best of it in place of its values."""
+    """An output that is asked for: as binary data or not, and the `classes` best of it in place of its values.
+
+    With a `place` it goes there and not into the answer.
+    """
 
     name: str
     binary: bool = False
     classes: int = 0
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ def asked(
     names = [each.name for each in wanted]
     if len(set(names)) < len(names):
         raise Invalid("the same output is asked for twice", field="outputs")
+    _check_reserved(parameters)
     whole_number(parameters, "priority", 2**64 - 1)
     microseconds = whole_number(parameters, "timeout", MAX_TIMEOUT_US)
     return Asked(
@@ -69,13 +81,30 @@ def asked(
     )
 
 
-def wanted_output(name: str, parameters: Mapping[str, Any], *, binary: bool) -> Wanted:
+def check_count(count: int, highest: int, field: str) -> None:
+    """Raise TooLarge if a request has more than `highest` of what `field` holds."""
+    if count > highest:
+        raise TooLarge(f"expected at most {highest} entries, got {count}", field=field)
+
+
+def _check_reserved(parameters: Mapping[str, Any]) -> None:
+    for name in parameters:
+        if name.startswith(_RESERVED) and name != EMPTY_FINAL_RESPONSE:
+            raise Invalid(
+                f"parameter keys starting with '{_RESERVED}' are reserved. "
+                f"Only the following keys starting with '{_RESERVED}' are allowed: {EMPTY_FINAL_RESPONSE}",
+                field=f"parameters.{name}",
+            )
+
+
+def wanted_output(name: str, parameters: Mapping[str, Any], place: Place | None, *, binary: bool) -> Wanted:
     """Return an output as its parameters want it, `binary` if they say nothing; raises Invalid."""
     field = f"outputs.{name}"
     return Wanted(
         name,
         flag(parameters, "binary_data", field) if "binary_data" in parameters else binary,
         whole_number(parameters, "classification", 2**31 - 1, field),
+        place,
     )
 
 

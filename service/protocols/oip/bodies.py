@@ -1,10 +1,11 @@
 """Inference requests and answers over REST: JSON, with or without binary tensors behind it.
 
-Pure: from bytes to values and back. Knows no HTTP and no model.
+From bytes to values and back; an input may be read from shared memory. Knows no HTTP and no model.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,18 @@ import orjson
 from service.domain import Array, ModelId
 from service.errors import Invalid
 from service.protocols.oip import binary, datatypes, numbers, shapes
-from service.protocols.oip.asking import Asked, Wanted, asked, flag, wanted_output
+from service.protocols.oip.asking import (
+    MAX_PARAMETERS,
+    MAX_TENSORS,
+    Asked,
+    Wanted,
+    asked,
+    check_count,
+    flag,
+    wanted_output,
+)
 from service.protocols.oip.inference import Output
+from service.protocols.oip.intake import REGION, Intake
 
 _DUMP = orjson.OPT_SERIALIZE_NUMPY
 
@@ -30,8 +41,12 @@ def parse(body: bytes | memoryview) -> dict[str, Any]:
     return document
 
 
-def decode(body: bytes, header_bytes: int | None) -> Asked:
-    """Return what a body asks for, whose first `header_bytes` are JSON (None: all of them); raises Invalid."""
+def decode(body: bytes, header_bytes: int | None, intake: Intake | None = None) -> Asked:
+    """Return what a body asks for, whose first `header_bytes` are JSON (None: all of them).
+
+    `intake` bounds what it brings; without one, nothing is in shared memory. Raises ServiceError.
+    """
+    intake = intake or Intake()
     view = memoryview(body)
     if header_bytes is None:
         document, rest = parse(body), view[:0]
@@ -45,8 +60,8 @@ def decode(body: bytes, header_bytes: int | None) -> Asked:
     parameters = parameters_of(document, "parameters")
     all_binary = flag(parameters, "binary_data_output")
     return asked(
-        _inputs(document.get("inputs"), rest),
-        _outputs(document.get("outputs"), binary=all_binary),
+        _inputs(document.get("inputs"), rest, intake),
+        _outputs(document.get("outputs"), intake, binary=all_binary),
         request_id(document),
         parameters,
     )
@@ -69,6 +84,7 @@ def parameters_of(document: Mapping[str, Any], field: str) -> Mapping[str, Any]:
         return {}
     if type(parameters) is not dict:
         raise Invalid("expected an object from names to values", field=field)
+    check_count(len(parameters), MAX_PARAMETERS, field)
     for name, value in parameters.items():
         if not isinstance(value, str | bool | int | float):
             raise Invalid(
@@ -77,9 +93,10 @@ def parameters_of(document: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return parameters
 
 
-def _inputs(given: Any, rest: memoryview) -> dict[str, Array]:
+def _inputs(given: Any, rest: memoryview, intake: Intake) -> dict[str, Array]:
     if type(given) is not list or not given:
         raise Invalid("expected a list of at least one input", field="inputs")
+    check_count(len(given), MAX_TENSORS, "inputs")
     inputs: dict[str, Array] = {}
     for index, tensor in enumerate(given):
         if type(tensor) is not dict or type(tensor.get("name")) is not str:
@@ -87,7 +104,7 @@ def _inputs(given: Any, rest: memoryview) -> dict[str, Array]:
         name = tensor["name"]
         if name in inputs:
             raise Invalid(f"input '{name}' is there twice", field=f"inputs.{name}")
-        inputs[name], rest = _input(name, tensor, rest)
+        inputs[name], rest = _input(name, tensor, rest, intake)
     if rest:
         raise Invalid(
             f"unexpected additional input data: {len(rest)} bytes behind the last input", field="inputs"
@@ -95,22 +112,26 @@ def _inputs(given: Any, rest: memoryview) -> dict[str, Array]:
     return inputs
 
 
-def _input(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[Array, memoryview]:
+def _input(
+    name: str, tensor: Mapping[str, Any], rest: memoryview, intake: Intake
+) -> tuple[Array, memoryview]:
     """Return one input, and what is left of the binary data."""
     datatype = datatypes.check(tensor.get("datatype"), name)
     shape = shapes.check(tensor.get("shape"), name)
+    if datatype == datatypes.BYTES:
+        intake.count_strings(name, math.prod(shape))
     parameters = parameters_of(tensor, f"inputs.{name}.parameters")
     size = parameters.get("binary_data_size")
-    if "shared_memory_region" in parameters:
-        raise Invalid(f"input '{name}': shared memory is not enabled", field=f"inputs.{name}.parameters")
-    if size is None:
-        if "data" not in tensor:
-            raise Invalid(f"input '{name}': expected data or binary_data_size", field=f"inputs.{name}.data")
-        return numbers.decode(name, datatype, shape, tensor["data"]), rest
-    if "data" in tensor:
+    sources = ("data" in tensor) + (size is not None) + (REGION in parameters)
+    if sources != 1:
         raise Invalid(
-            f"input '{name}': expected data or binary_data_size, not both", field=f"inputs.{name}.data"
+            f"input '{name}': expected one of data, binary_data_size and {REGION}, got {sources}",
+            field=f"inputs.{name}.data",
         )
+    if REGION in parameters:
+        return binary.decode(name, datatype, shape, intake.read(name, parameters)), rest
+    if size is None:
+        return numbers.decode(name, datatype, shape, tensor["data"]), rest
     if type(size) is not int or not 0 <= size <= len(rest):
         raise Invalid(
             f"input '{name}': expected a binary_data_size of at most the {len(rest)} bytes that are left",
@@ -119,22 +140,20 @@ def _input(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[Arra
     return binary.decode(name, datatype, shape, rest[:size]), rest[size:]
 
 
-def _outputs(given: Any, *, binary: bool) -> tuple[Wanted, ...]:
+def _outputs(given: Any, intake: Intake, *, binary: bool) -> tuple[Wanted, ...]:
     if given is None:
         return ()
     if type(given) is not list:
         raise Invalid("expected a list of outputs", field="outputs")
+    check_count(len(given), MAX_TENSORS, "outputs")
     wanted = []
     for index, output in enumerate(given):
         if type(output) is not dict or type(output.get("name")) is not str:
             raise Invalid("expected an object with a name", field=f"outputs[{index}]")
         name = output["name"]
         parameters = parameters_of(output, f"outputs.{name}.parameters")
-        if "shared_memory_region" in parameters:
-            raise Invalid(
-                f"output '{name}': shared memory is not enabled", field=f"outputs.{name}.parameters"
-            )
-        wanted.append(wanted_output(name, parameters, binary=binary))
+        place = intake.place_of(name, parameters)
+        wanted.append(wanted_output(name, parameters, place, binary=binary))
     return tuple(wanted)
 
 
@@ -151,7 +170,9 @@ def encode(model: ModelId, request_id: str, outputs: tuple[Output, ...]) -> tupl
             "datatype": output.datatype,
             "shape": list(output.array.shape),
         }
-        if output.binary:
+        if output.placed:
+            pass  # its values are in shared memory
+        elif output.binary:
             raw.append(binary.encode(output.array))
             entry["parameters"] = {"binary_data_size": len(raw[-1])}
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.domain import GenerateRequest, ModelRef, Sampling
+from service.domain import LOWEST_PRIORITY, GenerateRequest, ModelRef, Sampling
 from service.errors import Invalid
 from service.protocols.oip.asking import Asked, flag
 from service.protocols.oip.reference import naming
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TEXT_INPUT = "text_input"
 TEXT_OUTPUT = "text_output"
 _SAMPLING_PARAMETERS = "sampling_parameters"
+DEFAULT_LEVEL = 10
+"""The priority that requests without one have among those of 1 and more."""
 _STOPS = ("stop", "stop_words")
 
 
@@ -72,10 +74,23 @@ def request_of(given: Mapping[str, Any]) -> GenerateRequest:
             top_k=_integer(given, "top_k", 0),
             top_p=_number(given, "top_p", 1.0),
             seed=None if seed is None else _integer(given, "seed", 0),
+            min_p=_number(given, "min_p", 0.0),
+            presence_penalty=_number(given, "presence_penalty", 0.0),
+            frequency_penalty=_number(given, "frequency_penalty", 0.0),
+            repetition_penalty=_number(given, "repetition_penalty", 1.0),
         ),
         stop=_stops(given),
         echo=_echoes(given),
+        priority=_priority(given),
     )
+
+
+def _priority(given: Mapping[str, Any]) -> int:
+    """Return the priority: 1 is the highest there is and 0 stands for none, as in Triton. Raises Invalid."""
+    priority = _integer(given, "priority", 0)
+    if not 0 <= priority <= DEFAULT_LEVEL + LOWEST_PRIORITY:
+        raise Invalid(f"expected 0 to {DEFAULT_LEVEL + LOWEST_PRIORITY}, got {priority}", field="priority")
+    return priority - DEFAULT_LEVEL if priority else 0
 
 
 def _echoes(given: Mapping[str, Any]) -> bool:

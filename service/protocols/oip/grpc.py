@@ -15,12 +15,14 @@ from pb import oip_pb2
 from service.domain import Call, ModelRef
 from service.errors import ServiceError, Unsupported
 from service.protocols import rpc
-from service.protocols.oip import catalogue, generation, messages, text_answer
-from service.protocols.oip.asking import Asked, flag
+from service.protocols.oip import catalogue, generation, messages, registration, text_answer
+from service.protocols.oip.asking import EMPTY_FINAL_RESPONSE, Asked, flag
 from service.protocols.oip.draining import until_draining
 from service.protocols.oip.inference import Inferred, infer
+from service.protocols.oip.intake import Intake
 from service.protocols.oip.loading import carry_out
 from service.protocols.oip.reference import model_ref, naming
+from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 SERVICE = "inference.GRPCInferenceService"
 
 
-def service(gateway: Gateway) -> rpc.RpcService:
+def service(gateway: Gateway, shared_memory: SharedMemory | None = None) -> rpc.RpcService:
     """Return the methods of `inference.GRPCInferenceService`."""
-    methods = Methods(gateway)
+    methods = Methods(gateway, shared_memory)
+    regions = registration.Methods(shared_memory)
     return rpc.RpcService(
         SERVICE,
         unary={
@@ -47,6 +50,12 @@ def service(gateway: Gateway) -> rpc.RpcService:
             "RepositoryModelUnload": methods.unload,
             "TraceSetting": methods.trace_setting,
             "LogSettings": methods.log_settings,
+            "SystemSharedMemoryStatus": regions.status,
+            "SystemSharedMemoryRegister": regions.register,
+            "SystemSharedMemoryUnregister": regions.unregister,
+            "CudaSharedMemoryStatus": regions.cuda_status,
+            "CudaSharedMemoryRegister": regions.cuda_register,
+            "CudaSharedMemoryUnregister": regions.cuda_unregister,
         },
         streams={},
         duplex={"ModelStreamInfer": methods.model_stream_infer},
@@ -57,8 +66,9 @@ def service(gateway: Gateway) -> rpc.RpcService:
 class Methods:
     """Each method decodes, asks the gateway and encodes."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, shared_memory: SharedMemory | None) -> None:
         self._gateway = gateway
+        self._shared_memory = shared_memory
 
     async def server_live(self, message: bytes, _: Call) -> bytes:
         """ServerLiveRequest to ServerLiveResponse."""
@@ -78,7 +88,9 @@ class Methods:
     async def server_metadata(self, message: bytes, _: Call) -> bytes:
         """ServerMetadataRequest to ServerMetadataResponse."""
         rpc.parse(oip_pb2.ServerMetadataRequest, message)
-        return _filled(oip_pb2.ServerMetadataResponse, catalogue.server(self._gateway))
+        return _filled(
+            oip_pb2.ServerMetadataResponse, registration.server(self._gateway, self._shared_memory)
+        )
 
     async def model_metadata(self, message: bytes, _: Call) -> bytes:
         """ModelMetadataRequest to ModelMetadataResponse."""
@@ -146,7 +158,7 @@ class Methods:
 
     async def model_infer(self, message: bytes, call: Call) -> bytes:
         """ModelInferRequest to ModelInferResponse."""
-        ref, asked = _request(rpc.parse(oip_pb2.ModelInferRequest, message))
+        ref, asked = self._request(rpc.parse(oip_pb2.ModelInferRequest, message))
         return _bytes(messages.encode(await self._answer(ref, asked, call)))
 
     async def model_stream_infer(
@@ -159,7 +171,7 @@ class Methods:
                 try:
                     body = rpc.parse(oip_pb2.ModelInferRequest, message)
                     request_id = body.id
-                    async with aclosing(self._pieces(*_request(body), call)) as pieces:
+                    async with aclosing(self._pieces(*self._request(body), call)) as pieces:
                         async for piece in pieces:
                             yield _bytes(oip_pb2.ModelStreamInferResponse(infer_response=piece))
                 except ServiceError as error:
@@ -169,6 +181,10 @@ class Methods:
                     )
                     yield _bytes(told)
 
+    def _request(self, body: Any) -> tuple[ModelRef, Asked]:
+        asked = messages.decode(body, Intake(self._shared_memory))
+        return model_ref(body.model_name, body.model_version), asked
+
     async def _answer(self, ref: ModelRef, asked: Asked, call: Call) -> Inferred:
         if generation.means_text(self._gateway, ref, asked):
             return await text_answer.answer(self._gateway, ref, asked, call)
@@ -176,7 +192,7 @@ class Methods:
 
     async def _pieces(self, ref: ModelRef, asked: Asked, call: Call) -> AsyncGenerator[Any, None]:
         """Yield the responses to one request of a stream; the last says so."""
-        empty_last = flag(asked.parameters, "triton_enable_empty_final_response")
+        empty_last = flag(asked.parameters, EMPTY_FINAL_RESPONSE)
         if not generation.means_text(self._gateway, ref, asked):
             answer = await infer(self._gateway, ref, asked, call)
             yield messages.encode(answer, triton_final_response=True)
@@ -187,10 +203,6 @@ class Methods:
         if empty_last:
             nothing = Inferred(answer.model, asked.id, (), answer.timing)
             yield messages.encode(nothing, triton_final_response=True)
-
-
-def _request(body: Any) -> tuple[ModelRef, Asked]:
-    return model_ref(body.model_name, body.model_version), messages.decode(body)
 
 
 def _ref(body: Any) -> ModelRef:

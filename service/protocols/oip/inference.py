@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from service.bundle import Classify, Manifest
 from service.domain import Array, Call, ModelId, ModelRef, PredictAnswer, PredictRequest, Timing
-from service.errors import Invalid
-from service.protocols.oip import datatypes
+from service.errors import Invalid, TooLarge
+from service.protocols.oip import binary, datatypes
 from service.protocols.oip.asking import Asked, Wanted
 from service.protocols.oip.classification import best
+from service.protocols.oip.intake import MAX_STRINGS
 from service.protocols.oip.reference import naming
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One tensor of an answer, and whether it is to go as binary data."""
+    """One tensor of an answer, whether it is to go as binary data, and whether it is `placed` in shared memory."""
 
     name: str
     datatype: str
     array: Array
     binary: bool
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,10 @@ async def infer(gateway: Gateway, ref: ModelRef, asked: Asked, call: Call) -> In
 def _output(wanted: Wanted, answer: PredictAnswer, manifest: Manifest | None) -> Output:
     array = answer.outputs[wanted.name]
     datatype = datatypes.of_array(array.dtype)
+    if wanted.place is not None:
+        wanted.place.write(wanted.name, binary.encode(array))
     if not wanted.classes:
-        return Output(wanted.name, datatype, array, wanted.binary)
+        return Output(wanted.name, datatype, array, wanted.binary, wanted.place is not None)
     assert manifest is not None, "who classifies has asked for it"
     if datatype == datatypes.BYTES:
         raise Invalid(
@@ -74,10 +78,17 @@ def _output(wanted: Wanted, answer: PredictAnswer, manifest: Manifest | None) ->
             field=f"outputs.{wanted.name}",
         )
     declared = manifest.signatures[answer.signature].output(wanted.name)
+    batched = declared.shape[:1] == ("batch",)
+    columns = array.size // max(1, len(array)) if batched else array.size
+    if min(wanted.classes, columns) * (len(array) if batched else 1) > MAX_STRINGS:
+        raise TooLarge(
+            f"output '{wanted.name}': expected at most {MAX_STRINGS} classes in an answer",
+            field=f"outputs.{wanted.name}",
+        )
     found = best(
         array,
         wanted.classes,
-        batched=declared.shape[:1] == ("batch",),
+        batched=batched,
         labels=_labels(manifest, answer.signature, wanted.name),
     )
     return Output(wanted.name, datatypes.BYTES, found, wanted.binary)

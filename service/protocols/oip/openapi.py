@@ -67,7 +67,16 @@ _SCHEMAS: dict[str, Schema] = {
         {"model_name": TEXT, "model_version": TEXT, "text_output": TEXT}, {"id": TEXT, "finish_reason": TEXT}
     ),
     "OIPStatistics": object_of({"model_stats": list_of({"type": "object"})}),
-    "OIPIndex": list_of(object_of({"name": TEXT, "version": TEXT, "state": TEXT, "reason": TEXT})),
+    "OIPIndex": list_of(object_of({"name": TEXT, "version": TEXT, "state": TEXT}, {"reason": TEXT})),
+    "OIPRegions": list_of(
+        object_of(
+            {"name": TEXT, "key": TEXT, "offset": {"type": "integer"}, "byte_size": {"type": "integer"}}
+        )
+    ),
+    "OIPRegionBody": object_of(
+        {"key": TEXT, "byte_size": {"type": "integer", "minimum": 1}},
+        {"offset": {"type": "integer", "minimum": 0}},
+    ),
 }
 _INFER = {
     "inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [0.1, 0.2]}],
@@ -90,7 +99,11 @@ def part() -> Part:
     }
     for verb in ("load", "unload"):
         path = f"/v2/repository/models/{{name}}/{verb}"
-        paths[path] = {"post": _operation("Refused: models come and go on disk.", WHATEVER, path)}
+        paths[path] = {
+            "post": _operation("Change what is served, where that is switched on.", WHATEVER, path)
+        }
+    for kind in ("system", "cuda"):
+        paths |= _of_shared_memory(f"/v2/{kind}sharedmemory")
     for place in PLACES:
         paths |= _of_model(MODEL + place)
     return Part(paths, _SCHEMAS)
@@ -115,6 +128,27 @@ def _of_model(where: str) -> dict[str, dict[str, Any]]:
         f"{where}/generate": {"post": generate},
         f"{where}/generate_stream": {"post": stream},
     }
+
+
+def _of_shared_memory(where: str) -> dict[str, dict[str, Any]]:
+    one = f"{where}/region/{{name}}"
+    register = _silent("Register a region, unless shared memory is off.", one)
+    example = {"key": "/sluice_input", "offset": 0, "byte_size": 64}
+    register["requestBody"] = openapi.body(ref("OIPRegionBody"), {"whole": example})
+    return {
+        f"{where}/status": {"get": _operation("The regions that are registered.", ref("OIPRegions"))},
+        f"{where}/unregister": {"post": _silent("Forget all regions.", where)},
+        f"{one}/status": {"get": _operation("One region.", ref("OIPRegions"), one)},
+        f"{one}/register": {"post": register},
+        f"{one}/unregister": {"post": _silent("Forget a region.", one)},
+    }
+
+
+def _silent(summary: str, path: str) -> Schema:
+    """Return an operation whose answer has no body."""
+    operation = _operation(summary, WHATEVER, path)
+    operation["responses"]["200"] = {"description": summary}
+    return operation
 
 
 def _operation(summary: str, reply: Schema, path: str = "") -> Schema:

@@ -49,7 +49,7 @@ def refusal(error: ServiceError) -> Reply:
     """Return the answer to a failed request."""
     _, headers, _ = http.error_answer(error, "")
     kept = tuple(entry for entry in headers if entry[0] in {b"retry-after", b"www-authenticate"})
-    return Reply(http.printable(error_document(error)), http.HTTP_STATUS[error.code], JSON, kept)
+    return Reply(http.printable(error_document(error)), http.status_of(error), JSON, kept)
 
 
 def raw_headers(reply: Reply, request_id: str) -> http.RawHeaders:

@@ -9,37 +9,35 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.domain import Call
 from service.errors import Internal, NotFound, ServiceError, TimedOut
-from service.protocols import http
+from service.protocols import compression, http
 from service.protocols.departure import unless_gone
 from service.protocols.edge import answer_unread, read_body
 from service.protocols.limits import WireLimits
-from service.protocols.oip import compression, routes
+from service.protocols.oip import routes
 from service.protocols.oip.actions import Actions
 from service.protocols.oip.events import EventStream
 from service.protocols.oip.reply import JSON, Reply, raw_headers, refusal
+from service.protocols.oip.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
 
-IN_THREAD_BYTES = 64 * 1024
-"""From here on packing and unpacking is not made on the event loop."""
 _PATIENT = frozenset({"load", "unload"})
 """Actions that have the latest deadline if their caller names none."""
-_LONG = _PATIENT | {"generate"}
-"""Actions that may take seconds: they end when the caller leaves."""
 
 _log = logging.getLogger(__name__)
 
 
-def create_app(gateway: Gateway, limits: WireLimits) -> ASGIApp:
+def create_app(gateway: Gateway, limits: WireLimits, shared_memory: SharedMemory | None = None) -> ASGIApp:
     """Return the app of `/v2`; every answer of it, errors included, is in this protocol's form."""
-    return _App(Actions(gateway), limits)
+    return _App(Actions(gateway, shared_memory), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class _App:
         try:
             arrived = await self._arrived(scope, receive, headers, request_id)
         except ServiceError as error:
-            reply = refusal(error)
+            reply = _unsupported(error) if isinstance(error, http.UnknownEncoding) else refusal(error)
             await answer_unread(receive, send, (reply.status, raw_headers(reply, request_id), reply.body))
             return
         try:
@@ -87,9 +85,9 @@ class _App:
         if route is None:
             raise NotFound("no such route", field="path")
         limits = self._limits.patient() if route.action in _PATIENT else self._limits
-        call = http.call(headers, limits, request_id, time.monotonic())
+        call = http.call(headers, limits, request_id, time.monotonic(), scope.get("client"))
         encoding = compression.encoding_of(headers.get(b"content-encoding"))
-        http.check_body_headers({**headers, b"content-encoding": b"identity"}, self._limits)
+        http.check_body_headers(headers, self._limits)
         body = await _read(receive, call, self._limits) if scope["method"] == "POST" else b""
         return _Arrived(route, headers, body, encoding, call)
 
@@ -98,9 +96,9 @@ class _App:
         if method not in routes.METHODS[route.action]:
             return _not_allowed(route)
         if arrived.encoding is not None:
-            body = await _unpacked(body, arrived.encoding, self._limits.max_body_bytes)
-        answering = self._actions.answer(route, arrived.headers, body, arrived.call)
-        return await (unless_gone(receive, answering) if route.action in _LONG else answering)
+            body = await compression.unpacked(body, arrived.encoding, self._limits.max_body_bytes)
+        while_here = partial(unless_gone, receive)
+        return await self._actions.answer(route, arrived.headers, body, arrived.call, while_here)
 
 
 async def _read(receive: Receive, call: Call, limits: WireLimits) -> bytes:
@@ -111,29 +109,19 @@ async def _read(receive: Receive, call: Call, limits: WireLimits) -> bytes:
         raise TimedOut("the body had not arrived when the deadline passed", field="body") from error
 
 
-async def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    if len(body) < IN_THREAD_BYTES:
-        return compression.unpack(body, encoding, max_bytes)
-    return await asyncio.to_thread(compression.unpack, body, encoding, max_bytes)
-
-
 def _not_allowed(route: routes.Route) -> Reply:
     allowed = ", ".join(sorted(routes.METHODS[route.action])).encode("ascii")
     return Reply(b'{"error":"Method Not Allowed"}', 405, JSON, ((b"allow", allowed),))
 
 
+def _unsupported(error: http.UnknownEncoding) -> Reply:
+    """Return the answer to a body in another encoding (RFC 9110, 15.5.16): which ones would be understood."""
+    return Reply(refusal(error).body, 415, JSON, ((b"accept-encoding", b"gzip, deflate"),))
+
+
 async def _send(send: Send, reply: Reply, headers: http.Headers, request_id: str) -> None:
-    encoding = None
-    if len(reply.body) >= compression.WORTHWHILE_BYTES:
-        encoding = compression.accepted(headers.get(b"accept-encoding"))
-    if encoding is not None:
-        body = (
-            compression.pack(reply.body, encoding)
-            if len(reply.body) < IN_THREAD_BYTES
-            else await asyncio.to_thread(compression.pack, reply.body, encoding)
-        )
-        added = ((b"content-encoding", encoding.encode("ascii")), (b"vary", b"accept-encoding"))
-        reply = Reply(body, reply.status, reply.media_type, (*reply.headers, *added))
+    body, added = await compression.packed(reply.body, headers.get(b"accept-encoding"))
+    reply = Reply(body, reply.status, reply.media_type, (*reply.headers, *added))
     await send(
         {"type": "http.response.start", "status": reply.status, "headers": raw_headers(reply, request_id)}
     )

@@ -27,8 +27,16 @@ METHODS: dict[str, frozenset[str]] = {
     "infer": frozenset({"POST"}),
     "generate": frozenset({"POST"}),
     "generate_stream": frozenset({"POST"}),
+    "region_status": frozenset({"GET"}),
+    "region_register": frozenset({"POST"}),
+    "region_unregister": frozenset({"POST"}),
+    "cuda_status": frozenset({"GET"}),
+    "cuda_register": frozenset({"POST"}),
+    "cuda_unregister": frozenset({"POST"}),
 }
 """The methods of every action."""
+REGION_ACTIONS = frozenset(action for action in METHODS if action.startswith(("region_", "cuda_")))
+"""Actions upon shared memory, not upon a model."""
 
 _FIXED = {
     (): "server",
@@ -53,7 +61,7 @@ _OF_MODEL = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What is to be done, and with which model; `version` "" is the default one."""
+    """What is to be done, and with which model or region; `version` "" is the default one."""
 
     action: str
     name: str = ""
@@ -70,6 +78,12 @@ def find(path: str) -> Route | None:
         return Route(fixed)
     if len(parts) == 4 and parts[:2] == ("repository", "models") and parts[3] in {"load", "unload"}:
         return Route(parts[3], parts[2])
+    if parts[0] in {"systemsharedmemory", "cudasharedmemory"}:
+        return _of_region(parts)
+    return _of_model(parts)
+
+
+def _of_model(parts: tuple[str, ...]) -> Route | None:
     if len(parts) < 2 or parts[0] != "models":
         return None
     name, version, rest = parts[1], "", parts[2:]
@@ -81,3 +95,17 @@ def find(path: str) -> Route | None:
     if action is None or not name or (action == "model_trace" and version):
         return None
     return Route(action, name, version)
+
+
+def _of_region(parts: tuple[str, ...]) -> Route | None:
+    whole = len(parts) == 2 and parts[1] in {"status", "unregister"}
+    one = (
+        len(parts) == 4
+        and parts[1] == "region"
+        and parts[2]
+        and parts[3] in {"status", "register", "unregister"}
+    )
+    if not (whole or one):
+        return None
+    kind = "region" if parts[0] == "systemsharedmemory" else "cuda"
+    return Route(f"{kind}_{parts[-1]}", parts[2] if one else "")

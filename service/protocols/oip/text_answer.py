@@ -51,6 +51,8 @@ def _check_outputs(asked: Asked) -> None:
     for each in asked.wanted:
         if each.name != TEXT_OUTPUT or each.classes:
             raise Invalid(f"expected the output '{TEXT_OUTPUT}'", field=f"outputs.{each.name}")
+        if each.place is not None:
+            raise Invalid("generated text does not go into shared memory", field=f"outputs.{each.name}")
 
 
 def _outputs(text: str, asked: Asked) -> tuple[Output, ...]:

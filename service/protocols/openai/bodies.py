@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from service.domain import NAME_PATTERN, ModelRef, Sampling
+from service.domain import HIGHEST_PRIORITY, LOWEST_PRIORITY, NAME_PATTERN, ModelRef, Sampling
 from service.errors import Invalid
 from service.protocols import strict_json
 from service.protocols.openai.fields import screened
@@ -88,11 +88,16 @@ class StreamOptions(Body):
 
 
 class GenerationBody(ModelBody):
-    """What completions and chat have in common; `top_k` is ours."""
+    """What completions and chat have in common; `top_k`, `min_p`, `repetition_penalty` and `priority` are ours (and
+    vLLM's).
+    """
 
     temperature: Annotated[Number, Field(ge=0, le=2)] = 1.0
     top_p: Annotated[Number, Field(ge=0, le=1)] = 1.0
     top_k: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
+    min_p: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    repetition_penalty: Annotated[Number, Field(gt=0, le=10)] = 1.0
+    priority: Annotated[int, Field(strict=True, ge=HIGHEST_PRIORITY, le=LOWEST_PRIORITY)] = 0
     n: Annotated[int, Field(strict=True, ge=1, le=128)] = 1
     seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
     stop: Stops = []
@@ -119,6 +124,8 @@ class GenerationBody(ModelBody):
             frequency_penalty=self.frequency_penalty,
             logit_bias=_biases(self.logit_bias),
             logprobs=logprobs,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
         )
 
     def include_usage(self) -> bool:

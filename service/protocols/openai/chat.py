@@ -29,7 +29,9 @@ def decode(body: bytes) -> Plan:
     prompt = template.prompt_of((message.role, message.text()) for message in asked.messages)
     limit = asked.max_completion_tokens or asked.max_tokens or UNBOUNDED
     sampling = asked.sampling(asked.top_logprobs or 0 if asked.logprobs else None)
-    request = GenerateRequest(prompt, limit, sampling, (*asked.stop, *template.STOPS))
+    request = GenerateRequest(
+        prompt, limit, sampling, (*asked.stop, *template.STOPS), priority=asked.priority
+    )
     return Plan(
         asked.ref(),
         sequences([request], asked.n),

@@ -29,7 +29,7 @@ def decode(body: bytes) -> Plan:
     sampling = asked.sampling(asked.logprobs)
     stops = tuple(asked.stop)
     requests = [
-        GenerateRequest(prompt, asked.max_tokens, sampling, stops, asked.echo)
+        GenerateRequest(prompt, asked.max_tokens, sampling, stops, asked.echo, asked.priority)
         for prompt in prompts(asked.prompt)
     ]
     return Plan(asked.ref(), sequences(requests, tries), tries, asked.n, asked.stream, asked.include_usage())

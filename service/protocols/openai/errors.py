@@ -47,7 +47,7 @@ def error_answer(error: ServiceError, _request_id: str) -> tuple[int, http.RawHe
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
-    return STATUS[error.code], headers, body
+    return http.status_of(error, STATUS), headers, body
 
 
 def error_event(error: ServiceError) -> bytes:

@@ -20,6 +20,8 @@ from pydantic import (
 )
 
 from service.domain import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
     NAME_PATTERN,
     ClassifyRequest,
     GenerateRequest,
@@ -157,6 +159,17 @@ class ClassifyBody(ModelBody):
         )
 
 
+Priority = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=HIGHEST_PRIORITY,
+        le=LOWEST_PRIORITY,
+        description="Lower ones come first where requests wait for one another; waiting makes up for it.",
+    ),
+]
+
+
 class GenerateBody(ModelBody):
     """A prompt, and how to continue it."""
 
@@ -169,9 +182,22 @@ class GenerateBody(ModelBody):
     top_p: Annotated[Number, Field(gt=0, le=1)] = Field(
         1.0, description="Sample among the best tokens that together have this probability."
     )
+    min_p: Annotated[Number, Field(ge=0, le=1)] = Field(
+        0.0, description="Sample among the tokens that are at least so many times as probable as the best."
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] | None = Field(
         None, description="The same request with the same seed gives the same text."
     )
+    repetition_penalty: Annotated[Number, Field(gt=0, le=10)] = Field(
+        1.0, description="Above 1, tokens of the prompt and of the answer become less probable."
+    )
+    presence_penalty: Annotated[Number, Field(ge=-2, le=2)] = Field(
+        0.0, description="Taken from the logit of each token that was generated before."
+    )
+    frequency_penalty: Annotated[Number, Field(ge=-2, le=2)] = Field(
+        0.0, description="Taken from it for each time that it was."
+    )
+    priority: Priority = 0
     stop: Annotated[Texts, Field(max_length=MAX_STOPS)] = Field(
         [], description="The text ends before the first of these."
     )
@@ -181,8 +207,18 @@ class GenerateBody(ModelBody):
         return GenerateRequest(
             prompt=self.prompt,
             max_tokens=self.max_tokens,
-            sampling=Sampling(self.temperature, self.top_k, self.top_p, self.seed),
+            sampling=Sampling(
+                self.temperature,
+                self.top_k,
+                self.top_p,
+                self.seed,
+                self.presence_penalty,
+                self.frequency_penalty,
+                min_p=self.min_p,
+                repetition_penalty=self.repetition_penalty,
+            ),
             stop=tuple(self.stop),
+            priority=self.priority,
         )
 
 
@@ -208,6 +244,7 @@ class TranslateBody(ModelBody):
     max_tokens: Count | None = Field(
         None, description="At most so many tokens; the model's own limit if not set."
     )
+    priority: Priority = 0
 
     def to_request(self) -> TranslateRequest:
         """Return the request; raises Invalid unless exactly one of `texts` and `text` is given."""
@@ -219,6 +256,7 @@ class TranslateBody(ModelBody):
             beams=self.beams,
             length_penalty=self.length_penalty,
             max_tokens=self.max_tokens,
+            priority=self.priority,
         )
 
 

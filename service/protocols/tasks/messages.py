@@ -51,9 +51,15 @@ def decode_classify(message: Any) -> domain.ClassifyRequest:
     return _checked(bodies.ClassifyBody, given).to_request()
 
 
+_GENERATE_FIELDS = (
+    "max_tokens", "temperature", "top_k", "top_p", "seed",
+    "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "priority",
+)  # fmt: skip
+
+
 def decode_generate(message: Any) -> domain.GenerateRequest:
     """Return the request that a GenerateRequest message is; raises Invalid."""
-    given = _present(message, "max_tokens", "temperature", "top_k", "top_p", "seed")
+    given = _present(message, *_GENERATE_FIELDS)
     return _checked(
         bodies.GenerateBody, {**given, "prompt": message.prompt, "stop": list(message.stop)}
     ).to_request()
@@ -61,7 +67,7 @@ def decode_generate(message: Any) -> domain.GenerateRequest:
 
 def decode_translate(message: Any) -> domain.TranslateRequest:
     """Return the request that a TranslateRequest message is; raises Invalid."""
-    given = _present(message, "beams", "length_penalty", "max_tokens")
+    given = _present(message, "beams", "length_penalty", "max_tokens", "priority")
     return _checked(bodies.TranslateBody, {**given, "texts": list(message.texts)}).to_request()
 
 

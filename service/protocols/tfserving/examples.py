@@ -1,6 +1,6 @@
-"""`tf.Example`s, as messages or as JSON, to the rows of a model of named features.
+"""`tf.Example`s, as messages or as JSON: from either to values by the name of their feature.
 
-Pure. Knows features and numbers; knows no model and no wire.
+Pure. Knows no model; what a model makes of features is in `features`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from service.domain import Array
 from service.errors import Invalid
 from service.protocols.tfserving.faults import quoted
 from service.protocols.tfserving.json_text import kind_of, shown
@@ -90,45 +87,3 @@ def _checked(name: str, values: list[Any]) -> list[Any]:
 
 
 _FEATURE_KINDS: dict[type, str] = {bool: "int64", int: "int64", float: "float", str: "bytes", dict: "bytes"}
-
-
-def to_rows(examples: Sequence[Example], names: Sequence[str], dtype: str) -> Array:
-    """Return an array [examples, names] of one number for each named feature; other features are ignored.
-
-    Whole numbers are taken for floats. Raises Invalid for a feature that is missing, or is no single number
-    that fits.
-    """
-    rows = [[_number(example, name, index) for name in names] for index, example in enumerate(examples)]
-    try:
-        with np.errstate(over="ignore"):
-            wide = np.array(rows, np.float64)
-            array: Array = wide.astype(dtype)
-    except OverflowError as error:
-        raise Invalid("a feature's value does not fit a float", field="examples") from error
-    if np.dtype(dtype).kind != "f":
-        raise Invalid(f"this model's features are {dtype}, not numbers of an Example", field="examples")
-    if bool((np.isinf(array) & np.isfinite(wide)).any()):
-        raise Invalid(f"a feature's value does not fit {dtype}", field="examples")
-    return array
-
-
-def _number(example: Example, name: str, index: int) -> float:
-    values = example.get(name)
-    if not values:
-        raise Invalid(
-            f"Name: <unknown>, Feature: {name} (data type: float) is required but could not be found.",
-            field=f"examples[{index}].{name}",
-        )
-    if len(values) != 1:
-        raise Invalid(
-            f"Name: <unknown>, Key: {name}, Index: {index}.  Number of float values != expected.  "
-            f"values size: {len(values)} but output shape: []",
-            field=f"examples[{index}].{name}",
-        )
-    value = values[0]
-    if not isinstance(value, int | float):
-        raise Invalid(
-            f"Name: <unknown>, Key: {name}, Index: {index}.  Data types don't match. Expected type: float",
-            field=f"examples[{index}].{name}",
-        )
-    return value

@@ -24,11 +24,9 @@ def told(error: ServiceError, ref: ModelRef) -> ServiceError:
     name = quoted(ref.name or "")
     if error.field == "label":
         return Invalid(f"Unrecognized servable version label: {quoted(ref.label or '')}", field="label")
-    if error.field == "version":
-        return NotFound(f"Servable not found for request: Specific({name}, {ref.version})", field="version")
-    if error.field == "model":
+    if error.field in {"model", "version"}:
         which = f"Latest({name})" if ref.version is None else f"Specific({name}, {ref.version})"
-        return NotFound(f"Servable not found for request: {which}", field="model")
+        return NotFound(f"Servable not found for request: {which}", field=error.field)
     return error
 
 

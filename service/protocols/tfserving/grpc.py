@@ -5,16 +5,19 @@ Knows messages and the gateway; binding to a server is `service.protocols.rpc`'s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pb import tfserving_pb2
 from service.bundle import Manifest, Signature
-from service.domain import Array, Call, ModelId, ModelRef, PredictRequest
-from service.errors import Forbidden, Invalid, ServiceError, Unsupported
+from service.domain import Call, ModelId, ModelRef, PredictRequest
+from service.errors import Invalid, ServiceError, Unsupported
 from service.protocols import rpc
 from service.protocols.limits import WireLimits
 from service.protocols.tfserving import examples, faults, inference, metadata, signatures, standing, tensors
 from service.protocols.tfserving.faults import quoted
+from service.protocols.tfserving.reload import Reload
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
@@ -24,8 +27,10 @@ MODEL_SERVICE = "tensorflow.serving.ModelService"
 SERVICES = (PREDICTION_SERVICE, MODEL_SERVICE)
 
 
-def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.RpcService]:
-    """Return the methods of both services."""
+def services(
+    gateway: Gateway, limits: WireLimits, model_roots: Sequence[Path] = ()
+) -> tuple[rpc.RpcService, rpc.RpcService]:
+    """Return the methods of both services; a reload may serve what lies below `model_roots`."""
     methods = Methods(gateway, limits.max_body_bytes)
     return (
         rpc.RpcService(
@@ -43,9 +48,10 @@ def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.
             MODEL_SERVICE,
             unary={
                 "GetModelStatus": methods.get_model_status,
-                "HandleReloadConfigRequest": methods.handle_reload_config_request,
+                "HandleReloadConfigRequest": Reload(gateway, model_roots).handle,
             },
             streams={},
+            patient=frozenset({"HandleReloadConfigRequest"}),
         ),
     )
 
@@ -53,11 +59,12 @@ def services(gateway: Gateway, limits: WireLimits) -> tuple[rpc.RpcService, rpc.
 class Methods:
     """Each method decodes, asks the gateway and encodes.
 
-    Nothing is awaited between `describe` and `predict`: the version whose signatures are read answers.
+    Predict awaits nothing between `describe` and `predict`: the version whose signatures are read answers.
     """
 
     def __init__(self, gateway: Gateway, max_bytes: int) -> None:
         self._gateway = gateway
+        self._inference = inference.Inference(gateway, max_bytes)
         self._max_bytes = max_bytes
 
     async def predict(self, message: bytes, call: Call) -> bytes:
@@ -78,20 +85,20 @@ class Methods:
     async def classify(self, message: bytes, call: Call) -> bytes:
         """ClassificationRequest to ClassificationResponse."""
         body = rpc.parse(tfserving_pb2.ClassificationRequest, message)
-        model, able, values = await self._infer(body.model_spec, "classify", body.input, _ref(body), call)
+        found = await self._infer(body.model_spec, "classify", body.input, _ref(body), call)
         return _bytes(
             tfserving_pb2.ClassificationResponse(
-                result=_classifications(values, able), model_spec=_spec(model, body.model_spec)
+                result=_classifications(found), model_spec=_spec(found.model, body.model_spec)
             )
         )
 
     async def regress(self, message: bytes, call: Call) -> bytes:
         """RegressionRequest to RegressionResponse."""
         body = rpc.parse(tfserving_pb2.RegressionRequest, message)
-        model, _, values = await self._infer(body.model_spec, "regress", body.input, _ref(body), call)
+        found = await self._infer(body.model_spec, "regress", body.input, _ref(body), call)
         return _bytes(
             tfserving_pb2.RegressionResponse(
-                result=_regressions(values), model_spec=_spec(model, body.model_spec)
+                result=_regressions(found), model_spec=_spec(found.model, body.model_spec)
             )
         )
 
@@ -102,12 +109,12 @@ class Methods:
         reply = tfserving_pb2.MultiInferenceResponse()
         for task in body.tasks:
             method = inference.METHOD_NAMES[task.method_name]
-            model, able, values = await self._infer(task.model_spec, method, body.input, _ref(task), call)
-            result = reply.results.add(model_spec=_spec(model, task.model_spec))
+            found = await self._infer(task.model_spec, method, body.input, _ref(task), call)
+            result = reply.results.add(model_spec=_spec(found.model, task.model_spec))
             if method == "classify":
-                result.classification_result.CopyFrom(_classifications(values, able))
+                result.classification_result.CopyFrom(_classifications(found))
             else:
-                result.regression_result.CopyFrom(_regressions(values))
+                result.regression_result.CopyFrom(_regressions(found))
         return _bytes(reply)
 
     async def get_model_metadata(self, message: bytes, _: Call) -> bytes:
@@ -125,22 +132,14 @@ class Methods:
         body = rpc.parse(tfserving_pb2.GetModelStatusRequest, message)
         return _bytes(standing.message(standing.meant(self._gateway.statuses(), _ref(body))))
 
-    async def handle_reload_config_request(self, message: bytes, _: Call) -> bytes:
-        """Refuse: which models are served is decided on the server's side."""
-        rpc.parse(tfserving_pb2.ReloadConfigRequest, message)
-        raise Forbidden("changing the configuration over the wire is switched off on this server")
-
     async def _infer(
         self, spec: Any, method: inference.Method, given: Any, ref: ModelRef, call: Call
-    ) -> tuple[ModelId, inference.Ability, Array]:
+    ) -> inference.Inferred:
         try:
-            _, manifest = self._gateway.describe(ref)
-            able = inference.ability(manifest, spec.signature_name, method)
-            request = able.request(examples.from_input(given), manifest)
-            answer = await self._gateway.predict(ref, request, call)
+            rows = examples.from_input(given)
+            return await self._inference.run(ref, spec.signature_name, method, rows, call)
         except ServiceError as error:
             raise faults.told(error, ref) from error
-        return answer.model, able, able.values(answer.outputs)
 
 
 def _ref(body: Any) -> ModelRef:
@@ -241,18 +240,18 @@ def _set(names: Any) -> str:
     return quoted(",".join(sorted(names)))
 
 
-def _classifications(values: Array, able: inference.Ability) -> Any:
+def _classifications(found: inference.Inferred) -> Any:
     result = tfserving_pb2.ClassificationResult()
-    for row in values.tolist():
+    for row in found.values.tolist():
         classes = result.classifications.add().classes
-        for label, score in zip(able.labels, row, strict=True):
+        for label, score in zip(found.labels, row, strict=True):
             classes.add(label=label, score=score)
     return result
 
 
-def _regressions(values: Array) -> Any:
+def _regressions(found: inference.Inferred) -> Any:
     return tfserving_pb2.RegressionResult(
-        regressions=[tfserving_pb2.Regression(value=value) for value in values.tolist()]
+        regressions=[tfserving_pb2.Regression(value=value) for value in found.values.tolist()]
     )
 
 

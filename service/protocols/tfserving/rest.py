@@ -13,6 +13,7 @@ from service.domain import Call, ModelRef, Timing
 from service.errors import ServiceError
 from service.protocols import http, model_states
 from service.protocols.edge import CALL, Wire, sent_path
+from service.protocols.limits import WireLimits
 from service.protocols.tfserving import (
     addresses,
     examples,
@@ -31,16 +32,17 @@ if TYPE_CHECKING:
 Answer = tuple[int, http.RawHeaders, bytes]
 
 
-def wire(gateway: Gateway) -> Wire:
+def wire(gateway: Gateway, limits: WireLimits) -> Wire:
     """Return what answers TensorFlow Serving's addresses, for the edge."""
-    return Wire(addresses.claims, _App(gateway), faults.error_answer)
+    return Wire(addresses.claims, _App(gateway, limits), faults.error_answer, packs=True)
 
 
 class _App:
     """Answers what `addresses` claims."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, limits: WireLimits) -> None:
         self._gateway = gateway
+        self._inference = inference.Inference(gateway, limits.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call: Call = scope[CALL]
@@ -76,12 +78,9 @@ class _App:
 
     async def _infer(self, ref: ModelRef, method: inference.Method, body: bytes, call: Call) -> Answer:
         document = json_text.loads(body)
-        manifest = self._gateway.describe(ref)[1]
-        able = inference.ability(manifest, predictions.signature_name(document), method)
-        request = able.request(examples.from_document(document), manifest)
-        answer = await self._gateway.predict(ref, request, call)
-        values = able.values(answer.outputs)
-        return _json(outputs.results(values, able.labels), answer.timing)
+        rows = examples.from_document(document)
+        found = await self._inference.run(ref, predictions.signature_name(document), method, rows, call)
+        return _json(outputs.results(found.values, found.labels), found.answer.timing)
 
 
 def _json(content: bytes, timing: Timing | None = None) -> Answer:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service import __version__
 from service.app.listening import bind
 
 FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--operations-port", "0")
@@ -93,3 +94,24 @@ def test_help_exits_with_0() -> None:
     done = finished("--help")
     assert done.returncode == 0
     assert "--models" in done.stdout
+
+
+def test_a_model_config_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "model.config").write_text("model_config_list { config { name: 'x' base_path: 'x' } }")
+    done = finished("--model_config_file", str(tmp_path / "model.config"), "--port=0", "--rest_api_port=0")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: repository.model_config_file (flag --model_config_file)"
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_socket_that_cannot_be_had_is_one_clear_line(tmp_path: Path) -> None:
+    done = finished(*FREE_PORTS, "--grpc_socket_path", str(tmp_path / "none" / "socket"))
+    assert done.returncode == 1
+    assert "error: grpc.socket_path: cannot listen on" in done.stderr
+
+
+def test_the_version_is_told() -> None:
+    done = finished("--version")
+    assert (done.returncode, done.stdout) == (0, f"Sluice {__version__}\n")

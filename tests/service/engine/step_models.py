@@ -1,4 +1,4 @@
-"""Two step graphs as plain functions: the next token follows from a row's whole history, so that a mistake shows.
+"""Three step graphs as plain functions: the next token follows from a row's whole history, so that a mistake shows.
 
 Know nothing of generators.
 """
@@ -95,3 +95,51 @@ def attention(feeds: Tensors) -> Tensors:
         history = [*past.tolist(), int(feeds["ids"][row, 0])]
         states.append(fold(int(feeds["source"][row].sum()), [int(token) for token in history]))
     return {"logits": logits_of(states), "new": feeds["ids"].astype(np.float32)[:, :, None]}
+
+
+# A graph as Hugging Face's exporters make it: ragged tokens, a mask over past and new, every token's logits,
+# and a present that is the whole of past and new.
+PRESENT = StepGraph(
+    signature="step",
+    tokens="input_ids",
+    positions="position_ids",
+    mask="attention_mask",
+    logits="logits",
+    state=(
+        StateEntry(input="past_key_values.0.key", output="present.0.key", mode="append", axis=2, whole=True),
+    ),
+)
+PRESENT_SIGNATURE = signature(
+    [
+        Tensor(name="input_ids", dtype="int64", shape=("batch", "sequence"), kind="token_ids"),
+        Tensor(name="position_ids", dtype="int64", shape=("batch", "sequence"), kind="positions"),
+        Tensor(name="attention_mask", dtype="int64", shape=("batch", "past + sequence"), kind="mask"),
+        Tensor(name="past_key_values.0.key", dtype="float32", shape=("batch", 2, "past", 1), kind="state"),
+    ],
+    [
+        Tensor(name="logits", dtype="float32", shape=("batch", "sequence", VOCABULARY)),
+        Tensor(name="present.0.key", dtype="float32", shape=("batch", 2, "past + sequence", 1)),
+    ],
+)
+
+
+def present(feeds: Tensors) -> Tensors:
+    """Each token sees the valid past and the valid new tokens up to itself; the second head keeps negatives."""
+    ids, past = feeds["input_ids"], feeds["past_key_values.0.key"]
+    assert {feeds[name].dtype for name in ("input_ids", "position_ids", "attention_mask")} == {
+        np.dtype("int64")
+    }
+    rows, time = ids.shape
+    width = past.shape[2]
+    assert feeds["attention_mask"].shape == (rows, width + time)
+    new = np.stack([ids, -ids], axis=1).astype(np.float32)[..., None]
+    logits = np.zeros((rows, time, VOCABULARY), np.float32)
+    for row in range(rows):
+        mask = feeds["attention_mask"][row] > 0
+        before = past[row, :, mask[:width], 0].T
+        assert (before[0] == -before[1]).all()
+        for place in range(time):
+            if mask[width + place]:
+                assert feeds["position_ids"][row, place] == before.shape[1] + place
+                logits[row, place] = logits_of([fold(0, [*before[0].tolist(), *ids[row, : place + 1]])])[0]
+    return {"logits": logits, "present.0.key": np.concatenate([past, new], axis=2)}

@@ -7,14 +7,16 @@ import pytest
 
 from service.domain import Array, Sampling
 from service.engine.contracts import Hypothesis, Token
-from service.engine.decoding import BeamSearch, Decoder, RowScores, SampledSequence, continued
+from service.engine.decoding import BeamSearch, SampledRows, SampledSequence
 from service.engine.sampling import length_penalty, log_normalisers
 
 END = 0
 
 
-def scores(logits: Array) -> RowScores:
-    return RowScores(logits, logits.argmax(axis=1), log_normalisers(logits))
+def advance(decoder: SampledSequence, logits: Array) -> Token:
+    """Choose and take one token."""
+    tokens, logprobs, tops = SampledRows([decoder]).choose(logits)
+    return decoder.take(int(tokens[0]), logprobs[0], 0.0, tops.get(0, ()))
 
 
 def one_hot(token: int, vocabulary: int = 4) -> Array:
@@ -23,66 +25,61 @@ def one_hot(token: int, vocabulary: int = 4) -> Array:
 
 def test_a_sampled_sequence_tells_each_token_and_stops_at_the_end_token() -> None:
     decoder = SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=END)
-    first = decoder.advance(scores(one_hot(2)))
-    assert isinstance(first.result, Token)
-    assert (first.tokens, first.result.id, first.result.finish_reason, first.done) == ((2,), 2, None, False)
-    last = decoder.advance(scores(one_hot(END)))
-    assert isinstance(last.result, Token)
-    assert (last.result.finish_reason, last.done) == ("stop", True)
+    first = advance(decoder, one_hot(2))
+    assert (first.id, first.finish_reason) == (2, None)
+    assert advance(decoder, one_hot(END)).finish_reason == "stop"
+    assert (decoder.made, decoder.length, decoder.histories()) == ([2, END], 2, ((2, END),))
 
 
 def test_a_sampled_sequence_ends_at_its_length() -> None:
     decoder = SampledSequence(Sampling(temperature=0), max_new_tokens=1, end_id=None)
-    assert decoder.advance(scores(one_hot(2))).result == Token(2, pytest.approx(-0.0004, abs=1e-3), "length")
+    assert advance(decoder, one_hot(2)) == Token(2, pytest.approx(-0.0004, abs=1e-3), "length")
 
 
 def test_a_sampled_sequence_tells_the_most_probable_tokens_if_asked_and_the_models_own_logprobs() -> None:
     logits = np.array([[1.0, 3.0, 2.0, 0.0]], np.float32)
     normaliser = float(log_normalisers(logits)[0])
     sampling = Sampling(temperature=0, logit_bias=((3, 50.0),), logprobs=2)
-    told = SampledSequence(sampling, max_new_tokens=9, end_id=END).advance(scores(logits)).result
-    assert isinstance(told, Token)
+    told = advance(SampledSequence(sampling, max_new_tokens=9, end_id=END), logits)
     assert (told.id, told.logprob) == (3, 0.0 - normaliser)
     assert told.top == ((1, 3.0 - normaliser), (2, 2.0 - normaliser))
-    silent = SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=END).advance(scores(logits))
-    assert isinstance(silent.result, Token)
-    assert silent.result.top == ()
+    silent = advance(SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=END), logits)
+    assert silent.top == ()
 
 
 def test_tokens_that_are_given_are_told_with_their_logprobs_before_any_is_chosen() -> None:
     logits = np.array([[1.0, 3.0, 2.0, 0.0]], np.float32)
     normaliser = float(log_normalisers(logits)[0])
-    decoder = continued((2, END), Sampling(temperature=0, logprobs=1), 1, END)
-    first, second, third = (decoder.advance(scores(logits)) for _ in range(3))
-    assert first.result == Token(2, 2.0 - normaliser, top=((1, 3.0 - normaliser),))
-    assert (first.tokens, first.done) == ((2,), False)
-    assert second.result == Token(END, 1.0 - normaliser, top=((1, 3.0 - normaliser),))
-    assert not second.done, "an end token that was given ends nothing"
-    assert third.result == Token(1, 3.0 - normaliser, "length", top=((1, 3.0 - normaliser),))
-    assert third.done
+    decoder = SampledSequence(Sampling(temperature=0, logprobs=1), 1, END, (), (2, END))
+    first, second, third = (advance(decoder, logits) for _ in range(3))
+    top = ((1, 3.0 - normaliser),)
+    assert first == Token(2, 2.0 - normaliser, None, 0.0, top)
+    assert second == Token(END, 1.0 - normaliser, None, 0.0, top), "an end token that was given ends nothing"
+    assert third == Token(1, 3.0 - normaliser, "length", 0.0, top)
+    assert decoder.made == [2, END, 1]
 
 
 def test_without_anything_to_choose_the_last_given_token_ends_the_sequence() -> None:
-    decoder = continued((3, 1), Sampling(), 0, END)
-    told = [decoder.advance(scores(one_hot(1))) for _ in range(2)]
-    assert [each.done for each in told] == [False, True]
-    assert [each.result.finish_reason for each in told if isinstance(each.result, Token)] == [None, "length"]
+    decoder = SampledSequence(Sampling(), 0, END, (), (3, 1))
+    assert [advance(decoder, one_hot(1)).finish_reason for _ in range(2)] == [None, "length"]
 
 
-def test_given_tokens_without_finite_logits_are_an_error_too() -> None:
-    with pytest.raises(ArithmeticError, match="not numbers"):
-        continued((1,), Sampling(), 0, END).advance(scores(np.full((1, 4), np.nan, np.float32)))
+def test_what_is_drawn_after_given_tokens_does_not_depend_on_how_many_they_were() -> None:
+    logits = np.zeros((1, 50), np.float32)
+    sampling = Sampling(seed=3, presence_penalty=1.0)
+    plain = SampledSequence(sampling, 9, None)
+    scored = SampledSequence(sampling, 9, None, (), (4, 5, 6))
+    told = [advance(scored, logits).id for _ in range(12)]
+    assert told == [4, 5, 6, *(advance(plain, logits).id for _ in range(9))]
 
 
-def walk(decoder: Decoder, table: Array, start: int) -> Hypothesis:
+def walk(decoder: BeamSearch, table: Array, start: int) -> Hypothesis:
     """Drive a decoder over a first-order model: `table[last]` are the logits after token `last`."""
     last = [start] * decoder.width
     while True:
-        advance = decoder.advance(scores(table[last]))
-        if advance.done:
-            assert isinstance(advance.result, Hypothesis)
+        advance = decoder.advance(table[last])
+        if advance.result is not None:
             return advance.result
-        assert advance.parents is not None
         last = list(advance.tokens)
 
 

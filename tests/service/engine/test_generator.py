@@ -11,17 +11,21 @@ from hypothesis import strategies as st
 from service.bundle import Signature, StepGraph
 from service.domain import Sampling, Tensors
 from service.engine.contracts import Hypothesis, Prompt, Token
-from service.engine.generator import GenerationLimits, Generator, StepRecord
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, Unavailable
 from tests.service.engine.step_models import (
     ATTENTION,
     ATTENTION_SIGNATURE,
+    PRESENT,
+    PRESENT_SIGNATURE,
     RECURRENT,
     RECURRENT_SIGNATURE,
     VOCABULARY,
     attention,
     fold,
     logits_of,
+    present,
     recurrent,
 )
 from tests.support.fakes import FakeSession
@@ -373,6 +377,21 @@ def test_any_interleaving_over_an_attention_graph_gives_the_lone_answers(
         if fate == "stay":
             assert isinstance(tokens, list)
             assert ids(tokens) == expected(prompt, count, 5, source=number * (1 + number % 3))
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
+def test_any_interleaving_over_a_graph_with_whole_presents_gives_the_lone_answers(
+    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
+) -> None:
+    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
+    found = asyncio.run(
+        _run_with(limits, PRESENT, PRESENT_SIGNATURE, FakeSession(present), arrivals, context=False)
+    )
+    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
+        if fate == "stay":
+            assert isinstance(tokens, list)
+            assert ids(tokens) == expected(prompt, count, 5)
 
 
 async def _run_with(

@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from service.domain import Array, Sampling
-from service.engine.sampling import Sampler, adjusted, length_penalty, log_normalisers, most_probable
+from service.engine.sampling import Sampler, SamplerGroup, length_penalty, log_normalisers, most_probable
 
 LOGITS = np.array([0.0, 3.0, 1.0, 2.5, -1.0], np.float32)
 
 
 def draw(sampling: Sampling, logits: Array = LOGITS, count: int = 400) -> list[int]:
-    sampler = Sampler(sampling)
-    return [sampler.choose(logits, int(logits.argmax())) for _ in range(count)]
+    group = SamplerGroup([Sampler(sampling)])
+    return [int(group.choose(logits[None], logits[None].argmax(axis=1))[0]) for _ in range(count)]
 
 
 def test_temperature_zero_is_greedy() -> None:
@@ -88,9 +88,14 @@ def test_bias_and_penalties_change_the_logits_as_the_formula_says(
         - (counts.get(token, 0) > 0) * presence
         for token in range(9)
     ]
-    before = logits.copy()
-    assert adjusted(logits, sampling, counts) == pytest.approx(expected)
-    assert np.array_equal(logits, before)
+    sampler = Sampler(sampling)
+    sampler.adjust(np.zeros(9))
+    for token, count in counts.items():
+        for _ in range(count):
+            sampler.count(token)
+    changed = logits.astype(np.float64)
+    sampler.adjust(changed)
+    assert changed == pytest.approx(expected)
 
 
 @given(FINITE, st.integers(0, 8), st.sampled_from([0.0, 0.5, 2.0]))
@@ -132,7 +137,7 @@ def test_the_most_probable_are_the_largest_in_order_and_none_is_more_probable_th
     top = most_probable(logits, normaliser, count)
     assert [token for token, _ in top] == list(np.argsort(-logits, kind="stable")[:count])
     assert [logprob for _, logprob in top] == [float(logits[token]) - normaliser for token, _ in top]
-    assert sum(np.exp([logprob for _, logprob in top])) <= 1 + 1e-9
+    assert sum(np.exp([logprob for _, logprob in top])) <= 1 + 1e-6
     assert len(top) == min(count, 9)
 
 
@@ -144,3 +149,78 @@ def test_the_length_penalty_is_that_of_the_paper() -> None:
     assert length_penalty(1, 0.6) == 1.0
     assert length_penalty(7, 1.0) == 2.0
     assert length_penalty(50, 0.0) == 1.0
+
+
+def left_by_hand(logits: Array, sampling: Sampling) -> set[int]:
+    """Return the tokens that top-k, min-p and top-p leave, by their definitions."""
+    scaled = (logits - logits.max()).astype(np.float32) / np.float32(sampling.temperature)
+    weights = np.exp(scaled).astype(np.float64)
+    order = np.argsort(-weights, kind="stable")[: sampling.top_k or None]
+    order = order[weights[order] >= np.float32(sampling.min_p)]
+    before = np.cumsum(weights[order]) - weights[order]
+    kept = order[before < sampling.top_p * weights[order].sum() * (1 + 1e-6)]
+    return set(np.flatnonzero(weights >= weights[kept[-1]]).tolist())
+
+
+@pytest.mark.parametrize("vocabulary", [7, 100, 1000])
+@given(
+    seed=st.integers(0, 50),
+    spread=st.sampled_from([0.1, 1.0, 5.0]),
+    top_k=st.sampled_from([0, 2, 5, 300]),
+    top_p=st.sampled_from([0.3, 0.9, 1.0]),
+    min_p=st.sampled_from([0.0, 0.05, 0.6, 1.0]),
+)
+@settings(max_examples=25, deadline=None)
+def test_what_is_drawn_is_what_the_truncations_leave(  # one for each of them
+    vocabulary: int, seed: int, spread: float, top_k: int, top_p: float, min_p: float
+) -> None:
+    logits = np.random.default_rng(seed).normal(0, spread, vocabulary).astype(np.float32)
+    sampling = Sampling(temperature=0.9, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
+    drawn = set(draw(sampling, logits, 30))
+    left = left_by_hand(logits, sampling)
+    assert drawn <= left
+    if len(left) <= 3:
+        assert left == set(draw(sampling, logits, 300)) or top_k == 1
+
+
+def test_min_p_drops_what_is_improbable_beside_the_best() -> None:
+    # The others have 0.61, 0.14, 0.05 and 0.02 of the best one's probability.
+    assert set(draw(Sampling(min_p=0.5, seed=1))) == {1, 3}
+    assert set(draw(Sampling(min_p=1.0, seed=1))) == {1}
+
+
+def test_a_repetition_penalty_counts_the_prompt_and_divides_or_multiplies() -> None:
+    sampler = Sampler(Sampling(repetition_penalty=2.0), prompt=(0, 1))
+    logits = np.array([3.0, -1.0, 2.0, -4.0])
+    sampler.adjust(logits)
+    sampler.count(2)
+    assert logits.tolist() == [1.5, -2.0, 2.0, -4.0]
+    again = np.array([3.0, -1.0, 2.0, -4.0])
+    sampler.adjust(again)
+    assert again.tolist() == [1.5, -2.0, 1.0, -4.0]
+
+
+KINDS = [
+    Sampling(temperature=0),
+    Sampling(seed=1),
+    Sampling(temperature=0.7, top_k=4, seed=2),
+    Sampling(top_p=0.8, seed=3),
+    Sampling(min_p=0.1, seed=4),
+    Sampling(presence_penalty=1.0, frequency_penalty=0.3, repetition_penalty=1.3, seed=5),
+    Sampling(temperature=0, logit_bias=((3, 5.0),)),
+]
+
+
+@pytest.mark.parametrize("vocabulary", [9, 700])
+@given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=9), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_a_row_in_company_draws_what_it_draws_alone(
+    vocabulary: int, kinds: list[Sampling], seed: int
+) -> None:
+    steps = np.random.default_rng(seed).normal(0, 2, (6, len(kinds), vocabulary)).astype(np.float32)
+    together = SamplerGroup([Sampler(kind, (0, 1)) for kind in kinds])
+    found = np.array([together.choose(logits, logits.argmax(axis=1)) for logits in steps])
+    for row, kind in enumerate(kinds):
+        alone = SamplerGroup([Sampler(kind, (0, 1))])
+        mine = [int(alone.choose(logits[[row]], logits[[row]].argmax(axis=1))[0]) for logits in steps]
+        assert found[:, row].tolist() == mine

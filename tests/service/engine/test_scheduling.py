@@ -1,41 +1,98 @@
-"""Who gets slots, and what running rows are fed."""
+"""Who starts, who yields, what is read, and where rows lie."""
+
+import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.scheduling import admit, plan_steps
+from service.engine.block import room_for
+from service.engine.scheduling import Claim, Space, arrange, plan_reading, starts, staying
+
+SPACE = Space(slots=8, limit_bytes=1000, row_bytes=10, token_bytes=1)
+CLAIMS = st.lists(st.builds(Claim, st.integers(1, 4), st.integers(1, 100)), max_size=8)
+SPACES = st.builds(
+    Space, st.integers(1, 12), st.none() | st.integers(0, 5000), st.integers(0, 50), st.integers(0, 5)
+)
 
 
-def test_sequences_start_in_the_order_in_which_they_came() -> None:
-    assert admit([1, 1, 1], free_slots=2) == 2
+def test_a_sequence_takes_all_its_rows_or_none() -> None:
+    assert starts(Space(4), [Claim(2, 1)], Claim(2, 1))
+    assert not starts(Space(4), [Claim(2, 1)], Claim(3, 1))
 
 
-def test_a_wide_sequence_is_not_overtaken() -> None:
-    assert admit([4, 1, 1], free_slots=3) == 0
+def test_every_row_takes_as_much_room_as_the_longest() -> None:
+    assert SPACE.taken([Claim(1, 32)]) == 10 + 32
+    assert SPACE.taken([Claim(1, 16), Claim(2, 33)]) == 3 * (10 + 64)
 
 
-def test_prompts_are_read_in_a_run_of_their_own() -> None:
-    reading, generating = plan_steps([1, 70, 5, 1], chunk=64)
-    assert (reading.sequences, reading.tokens) == ((1, 2), (64, 5))
-    assert (generating.sequences, generating.tokens) == ((0, 3), (1, 1))
+def test_who_starts_beside_others_leaves_them_room_to_grow() -> None:
+    space = Space(slots=2, limit_bytes=2 * 32, token_bytes=1)
+    assert space.holds([Claim(1, 17), Claim(1, 17)])
+    assert starts(space, [Claim(1, 16)], Claim(1, 16))
+    assert not starts(space, [Claim(1, 17)], Claim(1, 17))
+    assert starts(space, [], Claim(1, 60))
 
 
-def test_a_graph_of_single_tokens_feeds_everyone_one() -> None:
-    (step,) = plan_steps([3, 1, 2], chunk=1)
-    assert (step.sequences, step.tokens) == ((0, 1, 2), (1, 1, 1))
+def test_the_last_yield_until_the_rest_fit() -> None:
+    space = Space(slots=8, limit_bytes=128, token_bytes=1)
+    assert staying(space, [Claim(1, 32)] * 4) == 4
+    assert staying(space, [Claim(1, 33)] * 4) == 2
+    assert staying(space, [Claim(1, 100), Claim(1, 1)]) == 1
 
 
-@given(st.lists(st.integers(1, 8)), st.integers(0, 16))
-def test_admission_never_takes_more_slots_than_are_free(widths: list[int], free: int) -> None:
-    count = admit(widths, free)
-    assert sum(widths[:count]) <= free
-    assert count == len(widths) or sum(widths[: count + 1]) > free
+def test_prompts_are_read_in_chunks_and_no_more_than_a_run_may_feed() -> None:
+    assert plan_reading([Claim(1, 70), Claim(1, 5)], chunk=64, most=256) == (64, 5)
+    assert plan_reading([Claim(1, 70)] * 5, chunk=64, most=256) == (64,) * 4
+    assert plan_reading([Claim(8, 70)], chunk=64, most=256) == (64,)
 
 
-@given(st.lists(st.integers(1, 200)), st.integers(1, 64))
-def test_everyone_advances_once_a_round_by_at_most_a_chunk(pending: list[int], chunk: int) -> None:
-    steps = plan_steps(pending, chunk)
-    fed = dict(pair for step in steps for pair in zip(step.sequences, step.tokens, strict=True))
-    assert sorted(fed) == list(range(len(pending)))
-    assert sum(len(step.sequences) for step in steps) == len(pending)
-    assert all(fed[position] == min(count, chunk) for position, count in enumerate(pending))
+def test_rows_stay_where_they_are_if_they_can() -> None:
+    # Slot 1 has become free: the last row of the same section fills it, nobody else moves.
+    assert arrange([[0, 2, 3], [4]]) == ((0, 2, 1), (3,))
+    assert arrange([[0, 1], [2]]) == ((0, 1), (2,))
+
+
+@given(SPACES, CLAIMS, st.builds(Claim, st.integers(1, 4), st.integers(1, 100)))
+def test_who_starts_fits_with_everyone(space: Space, running: list[Claim], claim: Claim) -> None:
+    if starts(space, running, claim):
+        assert space.holds([*running, claim])
+
+
+@given(SPACES, CLAIMS)
+def test_who_stays_fits_and_the_first_always_stays(space: Space, running: list[Claim]) -> None:
+    count = staying(space, running)
+    assert count >= min(1, len(running))
+    assert count <= 1 or space.holds(running[:count])
+    assert count == len(running) or not space.holds(running[: count + 1])
+
+
+@given(CLAIMS, st.integers(1, 64), st.integers(1, 300))
+def test_a_reading_run_keeps_its_bounds_and_somebody_reads(
+    claims: list[Claim], chunk: int, most: int
+) -> None:
+    counts = plan_reading(claims, chunk, most)
+    assert len(counts) >= min(1, len(claims))
+    assert all(1 <= count <= min(claim.tokens, chunk) for count, claim in zip(counts, claims, strict=False))
+    rows = sum(claim.rows for claim in claims[: len(counts)])
+    assert len(counts) <= 1 or rows * max(counts) <= most
+
+
+@given(st.data())
+def test_sections_lie_side_by_side_and_as_many_as_can_stay(data: st.DataObject) -> None:
+    slots = data.draw(st.lists(st.integers(0, 30), unique=True, max_size=12))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(slots)), min_size=2, max_size=2)))
+    sections = [slots[: cuts[0]], slots[cuts[0] : cuts[1]], slots[cuts[1] :]]
+    arranged = arrange(sections)
+    assert sorted(itertools.chain(*arranged)) == list(range(len(slots)))
+    start = 0
+    for section, placed in zip(sections, arranged, strict=True):
+        span = range(start, start + len(section))
+        assert sorted(placed) == list(span)
+        assert all(now == before for before, now in zip(section, placed, strict=True) if before in span)
+        start = span.stop
+
+
+@given(st.integers(1, 10_000))
+def test_room_is_enough_and_at_most_a_quarter_too_much(count: int) -> None:
+    assert count <= room_for(count) <= max(32, count + 32, count * 1.25)
+    assert room_for(room_for(count)) == room_for(count)

@@ -61,7 +61,7 @@ class Answering:
         self.deadlines: list[float] = []
         self.inside = 0
 
-    async def run(self, request: object, deadline_at_s: float) -> Any:
+    async def run(self, request: object, deadline_at_s: float, client: str = "") -> Any:
         """Answer."""
         self.deadlines.append(deadline_at_s)
         self.inside += 1
@@ -74,7 +74,9 @@ class Answering:
             raise self.error
         return self.answer
 
-    async def stream(self, request: GenerateRequest, deadline_at_s: float) -> AsyncGenerator[TextChunk, None]:
+    async def stream(
+        self, request: GenerateRequest, deadline_at_s: float, client: str = ""
+    ) -> AsyncGenerator[TextChunk, None]:
         """Answer in three pieces; `inside` is 0 again as soon as nobody listens."""
         self.inside += 1
         try:

@@ -25,6 +25,12 @@ NAMES = {
     "sluice_slots_in_use": ("model", "version"),
     "sluice_sequences_waiting": ("model", "version"),
     "sluice_slots": ("model", "version"),
+    "sluice_sequences_running": ("model", "version"),
+    "sluice_cache_bytes": ("model", "version"),
+    "sluice_cache_bytes_in_use": ("model", "version"),
+    "sluice_preemptions": ("model", "version"),
+    "sluice_generations": ("model", "version", "finish_reason"),
+    "sluice_loop_duration_seconds": ("model", "version", "signature"),
     "sluice_model_state": ("model", "version", "state"),
     "sluice_model_load_duration_seconds": ("model", "version"),
     "sluice_model_load_failures": ("model",),
@@ -33,6 +39,17 @@ NAMES = {
     "sluice_build_info": ("version", "python"),
 }
 """Dashboards and alerts are built on these: a change here is a change for users."""
+
+
+class Rows:
+    """A generator of which half the cache is taken."""
+
+    slots = 32
+    slots_in_use = 3
+    running = 2
+    waiting = 5
+    cache_bytes_in_use = 500
+    cache_bytes_limit = 1000
 
 
 def used() -> Metrics:
@@ -47,7 +64,10 @@ def used() -> Metrics:
     recorder.next_token(0.01)
     metrics.graph(A1, "step").ran(4, 0.002, 0.25, "idle", failed=False)
     metrics.watch_queue(A1, "step", lambda: 7)
-    metrics.watch_slots(A1, 32, in_use=lambda: 3, waiting=lambda: 2)
+    metrics.graph(A1, "step").stepped(4, 0.002, 0.0004, failed=False)
+    metrics.watch_generator(A1, Rows())
+    recorder.finished("stop")
+    recorder.preempted()
     metrics.watch_in_flight(lambda: 9)
     metrics.state(A1, "available")
     metrics.loaded(A1, 1.5, [("step", 1e-6)])
@@ -65,7 +85,7 @@ def test_every_metric_has_its_name_and_its_labels() -> None:
         family.name: tuple(sorted(set(sample.labels) - {"le"}))
         for family in used().families.registry.collect()
         for sample in family.samples[:1]
-        if not family.name.startswith(("process_", "python_"))
+        if not family.name.startswith(("process_", "python_", "vllm:"))
     }
     assert found == {name: tuple(sorted(labels)) for name, labels in NAMES.items()}
 

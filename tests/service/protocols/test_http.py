@@ -54,11 +54,10 @@ def test_a_declared_length_beyond_the_limit_is_refused() -> None:
         http.check_body_headers({b"content-length": b"101"}, LIMITS)
 
 
-@pytest.mark.parametrize("headers", [{b"content-length": b"-5"}, {b"content-encoding": b"gzip"}])
-def test_strange_body_headers_are_refused(headers: dict[bytes, bytes]) -> None:
+def test_a_length_that_is_none_is_refused() -> None:
     with pytest.raises(Invalid) as caught:
-        http.check_body_headers(headers, LIMITS)
-    assert caught.value.field == next(iter(headers)).decode()
+        http.check_body_headers({b"content-length": b"-5"}, LIMITS)
+    assert caught.value.field == "content-length"
 
 
 def test_an_error_answer_has_status_field_and_retry_after() -> None:

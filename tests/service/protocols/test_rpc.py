@@ -55,6 +55,9 @@ class _NobodyReads:
     def __init__(self, remaining_s: float) -> None:
         self._remaining_s = remaining_s
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:5"
+
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return ()
 

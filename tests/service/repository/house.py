@@ -18,7 +18,8 @@ from service.repository.errors import LoadError
 from service.repository.live import LiveVersion, LoadedVersion
 from service.repository.registry import Registry
 from service.repository.reloader import Reloader
-from service.repository.store import Listing, StoreError
+from service.repository.rules import Places
+from service.repository.store import EVERYWHERE, Listing, StoreError
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 TASKS: dict[str, Any] = {
@@ -134,9 +135,11 @@ class FakeStore:
     versions: dict[ModelId, int] = field(default_factory=dict)
     labels: dict[str, dict[str, int]] = field(default_factory=dict)
     error: str = ""
+    places: Places = EVERYWHERE
 
-    def scan(self) -> Listing:
+    def scan(self, places: Places = EVERYWHERE) -> Listing:
         """Return what is there."""
+        self.places = places
         if self.error:
             raise StoreError(self.error)
         return Listing(dict(self.versions), {name: dict(each) for name, each in self.labels.items()})

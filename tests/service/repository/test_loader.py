@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,17 @@ async def test_a_bare_graph_that_is_a_link_to_somewhere_else_is_refused(
 async def test_a_failed_load_leaves_no_gauge_of_its_own(tmp_path: Path, loading: Loading) -> None:
     await loading.refusal(bundles.write_classifier(tmp_path, fault="golden"))
     assert "sluice_queue_depth{" not in loading.metrics.text().decode()
+
+
+async def test_a_model_at_a_base_path_of_its_own_has_the_name_it_is_given(
+    loading: Loading, tmp_path: Path
+) -> None:
+    written = bundles.write_multiply(tmp_path)
+    written.parent.rename(tmp_path / "doubles")
+    engine = Engine(threads=1, device="cpu")
+    loader = BundleLoader(engine, loading.metrics, may_be_renamed=lambda name: name == "doubles")
+    version = await loading.load(tmp_path / "doubles" / "1", loader)
+    assert version.manifest.name == "doubles"
+    answer = await version.predict.run(PredictRequest({"x": [[1, 2, 3, 4]]}), math.inf)
+    assert answer.model == ModelId("doubles", 1)
+    assert "belongs" in await loading.refusal(tmp_path / "doubles" / "1")

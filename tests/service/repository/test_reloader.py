@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from service.config import Policy, Repository
 from service.domain import ModelId, ModelRef
 from service.errors import NotFound
 from service.repository.errors import LoadError
+from service.repository.rules import Places
 from tests.service.repository.house import House
 
 A1, A2 = ModelId("a", 1), ModelId("a", 2)
@@ -226,7 +229,7 @@ async def test_the_loop_outlives_what_it_cannot_explain() -> None:
     broken = house.store.scan
     looks = 0
 
-    def scan() -> object:
+    def scan(places: Places) -> object:
         nonlocal looks
         looks += 1
         if looks == 1:
@@ -268,3 +271,15 @@ async def test_a_bad_version_does_not_take_a_label_from_a_good_one() -> None:
     house.store.versions, house.store.labels = {A1: 0, A2: 0}, {"a": {"stable": 2}}
     await house.settle()
     assert house.registry.find(ModelRef("a", label="stable")).model == A1
+
+
+async def test_it_looks_where_the_rules_say_and_what_is_elsewhere_goes() -> None:
+    house = House(Repository(base_paths={"a": Path("/x")}))
+    house.store.versions = {A1: 0, B1: 0}
+    await house.settle()
+    assert house.store.places == Places({"a": Path("/x")})
+    places = Places({"b": Path("/y")}, shelf=False)
+    house.reloader.adopt(replace(house.reloader.rules, places=places))
+    house.store.versions = {B1: 0}
+    await house.settle()
+    assert (house.store.places, house.live()) == (places, {B1})

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.domain import ModelId
+from service.repository.rules import Places
 from service.repository.store import DirectoryStore, StoreError
 
 
@@ -154,3 +155,59 @@ def test_labels_that_break_leave_the_labels_before_them(tmp_path: Path) -> None:
     store.scan()
     (tmp_path / "a" / "labels.json").write_text('{"sta')
     assert store.scan().labels == {"a": {"stable": 1}}
+
+
+def test_a_model_with_a_base_path_of_its_own_lies_there_whatever_the_directory_is_called(
+    tmp_path: Path,
+) -> None:
+    version(tmp_path / "models", "a", "1")
+    version(tmp_path / "models", "b", "1")
+    (tmp_path / "models" / "b" / "labels.json").write_text('{"old": 1}')
+    version(tmp_path, "elsewhere", "7")
+    (tmp_path / "elsewhere" / "labels.json").write_text('{"stable": 7}')
+    store = DirectoryStore(tmp_path / "models")
+    listing = store.scan(Places({"b": tmp_path / "elsewhere", "c": tmp_path / "elsewhere"}))
+    assert set(listing.versions) == {ModelId("a", 1), ModelId("b", 7), ModelId("c", 7)}
+    assert listing.labels == {"b": {"stable": 7}, "c": {"stable": 7}}
+    assert store.directory(ModelId("b", 7)) == tmp_path / "elsewhere" / "7"
+    assert store.directory(ModelId("a", 1)) == tmp_path / "models" / "a" / "1"
+    assert (store.has_base_path("b"), store.has_base_path("a")) == (True, False)
+
+
+def test_base_paths_may_be_all_that_there_is(tmp_path: Path) -> None:
+    version(tmp_path, "a", "1")
+    version(tmp_path, "b", "1")
+    only = Places({"m": tmp_path / "a"}, shelf=False)
+    assert set(DirectoryStore(tmp_path).scan(only).versions) == {ModelId("m", 1)}
+    assert set(DirectoryStore(None).scan(Places({"m": tmp_path / "a"})).versions) == {ModelId("m", 1)}
+
+
+def test_a_base_path_that_is_not_there_yet_is_a_problem_and_one_that_went_away_no_order_to_unload(
+    tmp_path: Path,
+) -> None:
+    store = DirectoryStore(None)
+    places = Places({"m": tmp_path / "a"})
+    listing = store.scan(places)
+    assert (dict(listing.versions), len(listing.problems)) == ({}, 1)
+    assert listing.problems[0].startswith("the base path of model 'm' cannot be read")
+    version(tmp_path, "a", "1")
+    assert store.scan(places).problems == ()
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert set(store.scan(places).versions) == {ModelId("m", 1)}
+    assert store.scan(Places({"m": tmp_path / "c"})).versions == {}
+
+
+def test_links_do_not_lead_out_of_a_base_path_but_it_may_be_one_itself(tmp_path: Path) -> None:
+    outside = version(tmp_path / "outside", "a", "1")
+    version(tmp_path / "real", "m", "2")
+    (tmp_path / "real" / "m" / "1").symlink_to(outside)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "m")
+    listing = DirectoryStore(None).scan(Places({"m": tmp_path / "link"}))
+    assert set(listing.versions) == {ModelId("m", 2)}
+    assert "leads out" in listing.problems[0]
+
+
+def test_a_base_path_that_leads_to_itself_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    listing = DirectoryStore(None).scan(Places({"m": tmp_path / "loop"}))
+    assert (dict(listing.versions), len(listing.problems)) == ({}, 1)

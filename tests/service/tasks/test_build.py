@@ -105,6 +105,20 @@ async def test_generate_many_at_once_each_as_if_alone(load: Loader, tmp_path: Pa
     ]
 
 
+async def test_generate_answers_by_an_encoder(load: Loader, tmp_path: Path) -> None:
+    task, predict = load(bundles.write_answerer(tmp_path))
+    prompts = ("the big cat sees the dog", "a man", "the dog sleeps and the cat") * 3
+    answers = await asyncio.gather(
+        *(
+            task.run(GenerateRequest(prompt, sampling=Sampling(temperature=0.0)), NEVER_S)
+            for prompt in prompts
+        )
+    )
+    assert [answer.text for answer in answers] == [bundles.translated(prompt) for prompt in prompts]
+    raw = await predict.run(PredictRequest({"source": [[4, 5, 3]]}, signature="encode"), NEVER_S)
+    assert raw.outputs["source_mask"].tolist() == [[1.0, 1.0, 1.0]]
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 async def test_translate(load: Loader, tmp_path: Path, beams: int) -> None:
     task, _ = load(bundles.write_translator(tmp_path))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service import bundle
 from service.bundle import BundleError
-from service.domain import GenerateRequest, ModelId, Sampling, TextChunk
+from service.domain import Caller, GenerateRequest, ModelId, Sampling, TextChunk
 from service.errors import Internal, Invalid, TimedOut, Unavailable
 from service.tasks import build_task
 from service.tasks.generate import Generate
@@ -143,6 +143,12 @@ async def test_sampling_and_limits_are_passed_on(tmp_path: Path) -> None:
     assert asked.prompt.tokens == tuple(ALPHABET.index(character) for character in "hello")
 
 
+async def test_the_caller_and_its_priority_are_passed_on(tmp_path: Path) -> None:
+    generator = greedy()
+    await letters(tmp_path, generator).run(GenerateRequest("a", max_tokens=1, priority=3), NEVER_S, "team")
+    assert generator.asked[0].caller == Caller("team", 3)
+
+
 async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
     generator = greedy()
     await letters(tmp_path, generator).run(
@@ -180,6 +186,13 @@ async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
             "logit_bias",
             "at most 1024",
         ),
+        (GenerateRequest("a", sampling=Sampling(min_p=1.1)), "min_p", "expected 0 to 1, got 1.1"),
+        (
+            GenerateRequest("a", sampling=Sampling(repetition_penalty=0.0)),
+            "repetition_penalty",
+            "more than 0 and at most 10, got 0",
+        ),
+        (GenerateRequest("a", priority=101), "priority", r"-100 \(first\) to 100 \(last\), got 101"),
         (GenerateRequest("a", sampling=Sampling(logprobs=21)), "logprobs", "expected 0 to 20, got 21"),
         (GenerateRequest("a", sampling=Sampling(logprobs=-1)), "logprobs", "got -1"),
         (GenerateRequest(()), "prompt", "cannot start from nothing"),

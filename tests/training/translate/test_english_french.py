@@ -33,17 +33,6 @@ def test_it_trains_and_translates_in_seconds(tmp_path: Path) -> None:
     assert source.decode([int(i) for i in examples[0] if i > 3]) == data.corpus.held_out.english[0]
 
 
-def test_batches_are_of_like_length_and_hold_every_pair_once() -> None:
-    pairs = [([4] * length, [2, *[5] * length, 3]) for length in (1, 9, 2, 8, 1, 9, 2, 8)]
-    seen = 0
-    for inputs, labels in english_french.arranged(pairs, 4, np.random.default_rng(1)):
-        seen += len(labels)
-        assert inputs["target"].shape == labels.shape
-        assert (inputs["target"][:, 1:] == labels[:, :-1])[labels[:, 1:] != 0].all()
-        assert np.ptp((inputs["source"] != 0).sum(axis=1)) <= 2
-    assert seen == 8
-
-
 def test_padding_has_no_part_in_the_loss() -> None:
     logits = np.random.default_rng(1).normal(size=(1, 3, 7)).astype(np.float32)
     short = english_french.cross_entropy(np.array([[4, 5]]), logits[:, :2], 0.1)

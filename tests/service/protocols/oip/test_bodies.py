@@ -123,9 +123,15 @@ def test_bf16_widens_to_the_same_number() -> None:
     assert found.dtype == np.float32
 
 
+def test_any_byte_but_0_is_true() -> None:
+    tensor = {"datatype": "BOOL", "shape": [3], "parameters": {"binary_data_size": 3}}
+    assert x_of(tensor, b"\0\1\x80").tolist() == [False, True, True]
+
+
 def test_a_claimed_size_allocates_nothing() -> None:
     huge = {"parameters": {"binary_data_size": 4}, "shape": [2**30]}
-    assert refusal({**huge, "datatype": "BYTES"}, b"\0\0\0\0") == "inputs.x"
+    strings = {"parameters": {"binary_data_size": 4}, "shape": [2**17], "datatype": "BYTES"}
+    assert refusal(strings, b"\0\0\0\0") == "inputs.x"
     assert refusal({**huge, "datatype": "FP64"}, b"\0\0\0\0") == "inputs.x"
     assert refusal({"datatype": "FP32", "shape": [2**40], "data": [1]}) == "inputs.x.shape"
     assert refusal({"datatype": "FP32", "shape": [0, 2**40], "data": []}) == "inputs.x.shape"

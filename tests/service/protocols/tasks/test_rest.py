@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import gzip
 import json
 from typing import Any
 
@@ -305,10 +306,26 @@ async def test_many_mistakes_are_as_cheap_as_one(http: httpx.AsyncClient) -> Non
 async def test_a_body_of_another_type_or_encoding_is_refused(http: httpx.AsyncClient, word: str) -> None:
     error = error_of(await post(http, word, **{"content-type": "text/plain"}), 400)
     assert error["field"] == "content-type"
-    error = error_of(await post(http, word, **{"content-encoding": "gzip"}), 400)
+    error = error_of(await post(http, word, **{"content-encoding": "br"}), 415)
     assert error["field"] == "content-encoding"
+    error = error_of(await post(http, word, **{"content-encoding": "gzip"}), 400)
+    assert error == {
+        "code": "INVALID",
+        "message": "the body is not valid gzip",
+        "field": "body",
+        "request_id": error["request_id"],
+    }
     response = await http.post(f"/v1/{word}", content=json.dumps(BODIES[word]))
     assert response.status_code == 200  # a body that says nothing is JSON
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_a_body_may_be_packed(http: httpx.AsyncClient, word: str) -> None:
+    packed = gzip.compress(json.dumps(BODIES[word]).encode())
+    response = await http.post(f"/v1/{word}", content=packed, headers={"content-encoding": "gzip"})
+    assert response.status_code == 200
+    bomb = gzip.compress(bytes(100_000))
+    error_of(await http.post(f"/v1/{word}", content=bomb, headers={"content-encoding": "gzip"}), 413)
 
 
 @pytest.mark.parametrize("word", WORDS)

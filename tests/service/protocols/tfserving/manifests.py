@@ -33,6 +33,7 @@ def of(signatures: Mapping[str, Signature], task: Task | None = None) -> Manifes
 ONE = signature({"x": "float32"}, {"y": "float32"})
 TWO = signature({"a": "float32", "b": "int64"}, {"c": "float32", "d": "int64"})
 TEXT = signature({"text": "string"}, {"same_bytes": "string"})
+SCORED = ONE.model_copy(update={"outputs": (Tensor(name="y", dtype="float32", shape=("batch",)),)})
 CONSTANT = signature({}, {"y": "float32"})
 SCORE = bundle.Score(
     signature="score", input="x", features=("length", "width"), score="y",

@@ -28,14 +28,11 @@ ANSWERS = {
     "MultiInference": pb.MultiInferenceResponse,
     "GetModelMetadata": pb.GetModelMetadataResponse,
     "GetModelStatus": pb.GetModelStatusResponse,
-    "HandleReloadConfigRequest": pb.ReloadConfigResponse,
 }
 
 
 async def ask(channel: grpc.aio.Channel, method: str, request: Message | bytes) -> Any:
-    service = (
-        "ModelService" if method in {"GetModelStatus", "HandleReloadConfigRequest"} else "PredictionService"
-    )
+    service = "ModelService" if method == "GetModelStatus" else "PredictionService"
     message = request if isinstance(request, bytes) else request.SerializeToString()
     call = channel.unary_unary(f"/tensorflow.serving.{service}/{method}")
     return ANSWERS[method].FromString(await call(message))
@@ -158,11 +155,6 @@ async def test_metadata_and_status_are_told(channel: grpc.aio.Channel) -> None:
     )  # fmt: skip
     request = pb.GetModelMetadataRequest(model_spec=none, metadata_field=["signature_def"])
     assert (await refusal(channel, "GetModelMetadata", request))[0] == "NOT_FOUND"
-
-
-async def test_changing_the_configuration_is_refused(channel: grpc.aio.Channel) -> None:
-    status, _ = await refusal(channel, "HandleReloadConfigRequest", b"\x0a\x02\x0a\x00")
-    assert status == "PERMISSION_DENIED"
 
 
 @pytest.mark.parametrize("method", sorted(ANSWERS))

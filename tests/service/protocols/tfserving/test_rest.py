@@ -1,4 +1,6 @@
+import gzip
 import json
+import zlib
 
 import httpx
 import numpy as np
@@ -133,8 +135,29 @@ async def test_what_the_edge_refuses_has_their_body_too(http: httpx.AsyncClient)
     assert "larger than 4096 bytes" in error_of(await http.post(PREDICT, content=b" " * 5000), 413)
     response = await http.post(PREDICT, content=b"{}", headers={"x-request-timeout-ms": "x"})
     assert "positive whole number" in error_of(response, 400)
-    response = await http.post(PREDICT, content=b"{}", headers={"content-encoding": "gzip"})
-    assert "compressed bodies are not accepted" in error_of(response, 400)
+    response = await http.post(PREDICT, content=b"{}", headers={"content-encoding": "br"})
+    assert error_of(response, 415) == "expected gzip, deflate or identity"
+
+
+async def test_bodies_are_unpacked_and_long_answers_packed(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    gateway.outputs = {"y": np.zeros((1, 2000), np.float32)}
+    body = b'{"instances": [[1, 2]]}'
+    for encoding, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+        headers = {"content-encoding": encoding, "accept-encoding": encoding}
+        response = await http.post(PREDICT, content=pack(body), headers=headers)
+        assert (response.headers["content-encoding"], response.headers["vary"]) == (
+            encoding,
+            "accept-encoding",
+        )
+        assert int(response.headers["content-length"]) < 1000
+        assert len(response.json()["predictions"][0]) == 2000
+        assert error_of(await http.post(PREDICT, content=body, headers=headers), 400)
+        assert error_of(await http.post(PREDICT, content=pack(bytes(100_000)), headers=headers), 413)
+    plain = await http.post(PREDICT, content=body, headers={"accept-encoding": "br"})
+    assert "content-encoding" not in plain.headers
+    assert len(plain.json()["predictions"][0]) == 2000
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"instances": null}', b'{"inputs": {}}'])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Invalid, ServiceError, TooLarge
-from service.protocols.oip import compression
+from service.protocols import compression, http
 
 ENCODINGS = st.sampled_from(["gzip", "deflate"])
 MEBIBYTE = 2**20
@@ -67,6 +67,6 @@ def test_an_answer_is_packed_as_the_caller_accepts(header: bytes | None, encodin
 
 
 def test_an_unknown_encoding_is_refused() -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(http.UnknownEncoding):
         compression.encoding_of(b"br")
     assert compression.encoding_of(b"identity") is None

@@ -1,10 +1,11 @@
 """Bodies compressed with gzip or deflate, both ways.
 
-Pure. A body that claims little and unpacks to much is refused before it has been unpacked.
+A body that claims little and unpacks to much is refused before it has been unpacked. Knows no wire.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 
@@ -16,19 +17,30 @@ FREE_BYTES = 2**20
 """Up to here the ratio does not count: a small tensor of zeros shrinks to next to nothing."""
 WORTHWHILE_BYTES = 1024
 LEVEL = 1
+IN_THREAD_BYTES = 64 * 1024
+"""From here on packing and unpacking is not made on the event loop."""
 
 _WINDOW = {"gzip": 31, "deflate": 15}
 """What zlib calls the two; `deflate` is the zlib format (RFC 9110, 8.4.1.2)."""
 
 
 def encoding_of(header: bytes | None) -> str | None:
-    """Return the encoding of a body by its `content-encoding`, None for none; raises Invalid."""
-    encoding = (header or b"identity").strip().lower().decode("latin-1")
+    """Return the encoding of a body by its `content-encoding`, None for none; raises UnknownEncoding."""
+    if header is None:
+        return None
+    encoding = header.strip().lower().decode("latin-1")
     if encoding in {"identity", ""}:
         return None
     if encoding not in _WINDOW:
-        raise Invalid("expected gzip, deflate or identity", field="content-encoding")
+        raise http.UnknownEncoding("expected gzip, deflate or identity", field="content-encoding")
     return encoding
+
+
+async def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return the body that was packed; raises as `unpack`."""
+    if len(body) < IN_THREAD_BYTES:
+        return unpack(body, encoding, max_bytes)
+    return await asyncio.to_thread(unpack, body, encoding, max_bytes)
 
 
 def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -54,6 +66,16 @@ def accepted(header: bytes | None) -> str | None:
         if name.strip() in _WINDOW and not refused:
             return name.strip()
     return None
+
+
+async def packed(body: bytes, accept_encoding: bytes | None) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+    """Return an answer as the caller accepts it, and the headers that say so; short ones stay as they are."""
+    encoding = accepted(accept_encoding) if len(body) >= WORTHWHILE_BYTES else None
+    if encoding is None:
+        return body, ()
+    small = len(body) < IN_THREAD_BYTES
+    content = pack(body, encoding) if small else await asyncio.to_thread(pack, body, encoding)
+    return content, ((b"content-encoding", encoding.encode("ascii")), (b"vary", b"accept-encoding"))
 
 
 def pack(body: bytes, encoding: str) -> bytes:

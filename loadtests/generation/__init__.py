@@ -1,0 +1,1 @@
+"""Ways to generate tokens for many callers, compared on the same graphs and the same arrivals."""

@@ -1,0 +1,120 @@
+"""Three ways to serve a trace of requests: one at a time, in static batches, and by the engine's generator.
+
+Knows arrivals and clocks; knows nothing of graphs. Each returns what every request saw, in the trace's order, and all
+three give the same tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import uvloop
+
+from loadtests.generation.bare import decode
+from loadtests.generation.figures import Served
+from loadtests.generation.subject import Subject
+from loadtests.generation.trace import Request
+from service.bundle import Translate
+from service.domain import Sampling
+from service.engine.batcher import Batcher
+from service.engine.batching import BatchLimits
+from service.engine.contracts import Prompt
+from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
+
+OnStep = Callable[[StepRecord], None]
+GREEDY = Sampling(temperature=0.0)
+NEVER_S = 1e12
+LEAD_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """A static batch is served when it has `rows`, or when its oldest request has waited for `timeout_s`."""
+
+    rows: int = 32
+    timeout_s: float = 0.02
+
+
+def one_at_a_time(subject: Subject, trace: Sequence[Request]) -> list[Served]:
+    """Serve each request alone from its first to its last token, in the order of arrival."""
+    return static_batches(subject, trace, Batches(rows=1))
+
+
+def static_batches(subject: Subject, trace: Sequence[Request], batches: Batches) -> list[Served]:
+    """Serve batches one after another, each until its longest request ends; nobody joins on the way."""
+    start_s = time.perf_counter() + LEAD_S
+    served = [Served(start_s + request.at_s) for request in trace]
+    first = 0
+    while first < len(trace):
+        last = _filled(served, first, batches)
+        decode(subject, trace[first:last], served[first:last])
+        first = last
+    return served
+
+
+def _filled(served: Sequence[Served], first: int, batches: Batches) -> int:
+    """Wait until the batch that begins with `first` is full or has waited enough; return where it ends."""
+    full = min(first + batches.rows, len(served))
+    ready_s = min(served[full - 1].arrived_at_s, served[first].arrived_at_s + batches.timeout_s)
+    time.sleep(max(0.0, ready_s - time.perf_counter()))
+    now_s, last = time.perf_counter(), first + 1
+    while last < full and served[last].arrived_at_s <= now_s:
+        last += 1
+    return last
+
+
+def continuous(
+    subject: Subject, trace: Sequence[Request], slots: int, on_step: OnStep = lambda _: None
+) -> list[Served]:
+    """Serve by the engine: a batcher for the encoder, the generator for the steps, each of which `on_step` hears of."""
+    return uvloop.run(_continuous(subject, trace, slots, on_step))
+
+
+async def _continuous(
+    subject: Subject, trace: Sequence[Request], slots: int, on_step: OnStep
+) -> list[Served]:
+    limits = GenerationLimits(slots=slots, max_waiting=len(trace))
+    generator = Generator(
+        subject.engine_step, subject.task.step, subject.signature, limits,
+        end_id=subject.task.end_id, on_step=on_step,
+    )  # fmt: skip
+    encoder = _encoder(subject, len(trace))
+
+    async def serve(request: Request, seen: Served) -> None:
+        prompt = await _prompt(subject, encoder, request)
+        async for token in generator.stream(prompt, GREEDY, request.max_tokens, NEVER_S):
+            seen.tell(token.id, time.perf_counter())
+
+    start_s = time.perf_counter() + LEAD_S
+    served = [Served(start_s + request.at_s) for request in trace]
+    async with asyncio.TaskGroup() as callers:
+        for request, seen in zip(trace, served, strict=True):
+            await asyncio.sleep(max(0.0, seen.arrived_at_s - time.perf_counter()))
+            callers.create_task(serve(request, seen))
+    generator.close()
+    if encoder is not None:
+        encoder.close()
+    return served
+
+
+def _encoder(subject: Subject, callers: int) -> Batcher | None:
+    if not isinstance(subject.task, Translate):
+        return None
+    assert subject.engine_encode is not None
+    signature = subject.manifest.signatures[subject.task.encode]
+    return Batcher(subject.engine_encode, signature, BatchLimits(max_queued=callers))
+
+
+async def _prompt(subject: Subject, encoder: Batcher | None, request: Request) -> Prompt:
+    task = subject.task
+    if encoder is None or not isinstance(task, Translate):
+        return Prompt(request.prompt)
+    feeds = {task.source: np.array([request.prompt], np.int32)}
+    answer = await encoder.run(feeds, task.step.context, NEVER_S)
+    context = {name: answer.outputs[name][0].copy() for name in task.step.context}
+    return Prompt((task.start_id,), context)

@@ -1,0 +1,332 @@
+"""Keep the list of who waits and who runs, and lay the running rows side by side.
+
+Acts on what `scheduling` and `fairness` decide. Knows sequences, slots and times; makes no runs and wakes nobody.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.engine import scheduling
+from service.engine.fairness import WaitingRoom
+from service.engine.scheduling import Claim, Space
+from service.engine.sequence import Sequence
+from service.engine.step import StepFeeds
+from service.errors import ServiceError, TimedOut
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """How many tokens a row reads in a run, and how many all that read in it."""
+
+    chunk: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A run in which sequences read so many tokens each; their rows are the slots from `start` on."""
+
+    start: int
+    sequences: tuple[Sequence, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stepping:
+    """A run in which each row takes one token; their rows are `slots`, neighbours. `readers` still read some."""
+
+    start: int
+    sequences: tuple[Sequence, ...]
+    readers: tuple[Sequence, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is run before anybody else may come or go; `longest` is the most tokens that a row has then."""
+
+    reading: Reading | None = None
+    stepping: tuple[Stepping, ...] = ()
+    longest: int = 0
+
+
+class Roster:
+    """Who waits, who runs and who had to yield. `changed` says that the round must be laid out anew."""
+
+    def __init__(
+        self,
+        step: StepFeeds,
+        space: Space,
+        reading: ReadingLimits,
+        stall_s: float,
+        on_yield: Callable[[], None],
+    ) -> None:
+        self._step = step
+        self._space = space
+        self._chunk = reading.chunk if step.ragged else 1
+        self._most = reading.most
+        self._on_yield = on_yield
+        self._stall_s = stall_s
+        self._waiting: WaitingRoom[Sequence] = WaitingRoom()
+        self._yielded: list[Sequence] = []
+        self._running: list[Sequence] = []
+        self._readers: dict[tuple[int, ...], Sequence] = {}
+        self._new_slots = itertools.count(space.slots)
+        self.next_check_at_s = math.inf
+        self.changed = False
+        self._arrived = False
+
+    @property
+    def running(self) -> int:
+        """How many sequences run."""
+        return len(self._running)
+
+    @property
+    def rows(self) -> int:
+        """How many slots are taken."""
+        return sum(sequence.decoder.width for sequence in self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How many sequences wait for slots, those that had to yield included."""
+        return len(self._waiting) + len(self._yielded)
+
+    @property
+    def cache_bytes(self) -> int:
+        """How much of the state's memory the running rows take."""
+        return self._space.taken(self._claims())
+
+    def everyone(self) -> list[Sequence]:
+        """Return all who are not finished."""
+        return [each for each in (*self._running, *self._yielded, *self._waiting) if not each.over]
+
+    def enter(self, sequence: Sequence) -> None:
+        """Let a sequence wait for its slots."""
+        self._waiting.push(sequence, sequence.caller, sequence.arrived_at_s)
+        self._arrived = True
+        self.next_check_at_s = min(self.next_check_at_s, sequence.deadline_at_s)
+
+    def leave(self, sequence: Sequence) -> None:
+        """Let go of a sequence that nobody reads any more."""
+        sequence.over = True
+        self._waiting.discard(sequence)
+        self.changed = True
+
+    def pause(self, sequence: Sequence, now_s: float) -> None:
+        """Do not feed a sequence until its reader has caught up."""
+        sequence.stage = "paused"
+        sequence.paused_at_s = now_s
+        self.next_check_at_s = min(self.next_check_at_s, now_s + self._stall_s)
+        self.changed = True
+
+    def resume(self, sequence: Sequence) -> None:
+        """Feed a paused sequence again."""
+        sequence.stage = "stepping"
+        self.changed = True
+
+    def advance(self, now_s: float) -> None:
+        """Take out who is over or late, and let in who fits."""
+        if now_s >= self.next_check_at_s:
+            self._check_times(now_s)
+        if self.changed:
+            self._retire()
+        # Who did not fit fits no better before somebody has left, paused or come.
+        if (self.changed or self._arrived) and (self._yielded or len(self._waiting)):
+            self._admit(now_s)
+        self._arrived = False
+
+    def layout(self) -> Round:
+        """Make who does not fit any more yield, lay the rest side by side, and return what to run."""
+        self._running.sort(key=lambda sequence: sequence.precedence)
+        self._make_room()
+        stepping = self._stepping()
+        reading, counts = self._reading()
+        chosen = reading[: len(counts)]
+        ordered = [[slot for each in group for slot in _fed(each)] for group in (*stepping, chosen)]
+        placed = {slot for section in ordered for slot in section}
+        parked = [slot for each in self._running for slot in each.slots if slot not in placed]
+        self._arrange([*ordered, parked])
+        self.changed = False
+        longest = max((sequence.claim.tokens for sequence in self._running), default=0)
+        self._step.state.fit(longest, self.rows, tight=self._space.limit_bytes is not None)
+        return self._round(stepping, chosen, counts, longest)
+
+    def read(self, sequence: Sequence) -> list[Sequence]:
+        """Note that a sequence has read everything; returns it and those who followed it, with its state."""
+        followers = self._followers(sequence)
+        source = sequence.slots[0]
+        if followers:
+            targets = [each.slots[0] for each in followers]
+            self._step.state.move([source] * len(targets), targets)
+        if not sequence.forked and len(sequence.slots) > 1:
+            siblings = sequence.slots[1:]
+            self._step.state.move([source] * len(siblings), siblings)
+        sequence.forked = True
+        for each in (sequence, *followers):
+            each.stage = "stepping"
+            each.pending = ()
+        self.changed = True
+        return [sequence, *followers]
+
+    def _claims(self) -> list[Claim]:
+        return [sequence.claim for sequence in self._running]
+
+    def _check_times(self, now_s: float) -> None:
+        upcoming = math.inf
+        for sequence in self.everyone():
+            if sequence.deadline_at_s <= now_s:
+                self._end(sequence, TimedOut("the deadline passed before the last token"))
+                continue
+            upcoming = min(upcoming, sequence.deadline_at_s)
+            if sequence.stage == "paused":
+                given_up_at_s = sequence.paused_at_s + self._stall_s
+                if given_up_at_s <= now_s:
+                    self._end(sequence, TimedOut("the tokens were not read in time"))
+                else:
+                    upcoming = min(upcoming, given_up_at_s)
+        self.next_check_at_s = upcoming
+
+    def _end(self, sequence: Sequence, error: ServiceError) -> None:
+        sequence.tell(error)
+        self.leave(sequence)
+
+    def _retire(self) -> None:
+        gone = [sequence for sequence in self._running if sequence.over]
+        self._running = [sequence for sequence in self._running if not sequence.over]
+        self._yielded = [sequence for sequence in self._yielded if not sequence.over]
+        for sequence in gone:
+            self._charge(sequence)
+            self._hand_over(sequence)
+
+    def _hand_over(self, sequence: Sequence) -> None:
+        """Let the first of those who follow read in place of one who is gone."""
+        followers = self._followers(sequence)
+        if followers:
+            first, *rest = followers
+            first.start()
+            self._readers[first.prompt.tokens] = first
+            for each in rest:
+                each.leader = first
+
+    def _followers(self, sequence: Sequence) -> list[Sequence]:
+        """Return who waits for `sequence` to read the prompt; nobody else will join them."""
+        if self._readers.get(sequence.prompt.tokens) is not sequence:
+            return []
+        del self._readers[sequence.prompt.tokens]
+        return [
+            each
+            for each in self._running
+            if each.stage == "following" and each.leader is sequence and not each.over
+        ]
+
+    def _admit(self, now_s: float) -> None:
+        for sequence in self._running:
+            self._charge(sequence)
+        claims = self._claims()
+        while True:
+            following = self._yielded[0] if self._yielded else self._waiting.peek(now_s)
+            if following is None or not scheduling.starts(self._space, claims, following.claim):
+                return
+            if self._yielded:
+                self._yielded.pop(0)
+            else:
+                self._waiting.pop(now_s)
+            self._start(following, now_s)
+            claims.append(following.claim)
+
+    def _start(self, sequence: Sequence, now_s: float) -> None:
+        if sequence.queue_s < 0:
+            sequence.queue_s = now_s - sequence.arrived_at_s
+        sequence.start()
+        sequence.slots = list(itertools.islice(self._new_slots, sequence.decoder.width))
+        self._running.append(sequence)
+        self.changed = True
+        prompt = sequence.prompt
+        if prompt.context or sequence.decoder.width > 1 or len(sequence.pending[0]) != len(prompt.tokens):
+            return
+        reader = self._readers.get(prompt.tokens)
+        if reader is None:
+            self._readers[prompt.tokens] = sequence
+        else:
+            sequence.stage = "following"
+            sequence.leader = reader
+
+    def _charge(self, sequence: Sequence) -> None:
+        served = sequence.decoder.width * (len(sequence.prompt.tokens) + sequence.decoder.length)
+        self._waiting.charge(sequence.caller.client, served - sequence.charged)
+        sequence.charged = served
+
+    def _make_room(self) -> None:
+        if self._space.limit_bytes is None:
+            return
+        count = scheduling.staying(self._space, self._claims())
+        yielding = self._running[count:]
+        self._running = self._running[:count]
+        for sequence in yielding:
+            self._on_yield()
+            sequence.slots = []
+            bisect.insort(self._yielded, sequence, key=lambda each: each.precedence)
+            self._hand_over(sequence)
+
+    def _stepping(self) -> list[list[Sequence]]:
+        """Return who takes one token, in groups that may share a run."""
+        fed = [each for each in self._running if each.stage == "stepping"]
+        if self._chunk == 1:
+            fed += [each for each in self._running if each.stage == "reading"]
+        if not self._step.state.aligned:
+            return [fed] if fed else []
+        ages: dict[int, list[Sequence]] = {}
+        for sequence in fed:
+            age = sequence.fed if sequence.stage == "reading" else sequence.claim.tokens - 1
+            ages.setdefault(age, []).append(sequence)
+        return list(ages.values())
+
+    def _reading(self) -> tuple[list[Sequence], tuple[int, ...]]:
+        if self._chunk == 1:
+            return [], ()
+        reading = [each for each in self._running if each.stage == "reading"]
+        if self._step.state.aligned:
+            reading = reading[:1]
+        return reading, scheduling.plan_reading([each.unread for each in reading], self._chunk, self._most)
+
+    def _arrange(self, sections: list[list[int]]) -> None:
+        target_of = {
+            slot: target
+            for section, targets in zip(sections, scheduling.arrange(sections), strict=True)
+            for slot, target in zip(section, targets, strict=True)
+        }
+        moved = {slot: to for slot, to in target_of.items() if slot != to and slot < self._space.slots}
+        if moved:
+            self._step.move(list(moved), list(moved.values()))
+        for sequence in self._running:
+            new = sequence.slots[0] >= self._space.slots
+            sequence.slots = [target_of[slot] for slot in sequence.slots]
+            if new:
+                self._step.begin(sequence.slots, sequence.prompt.context, len(target_of))
+
+    def _round(
+        self, stepping: list[list[Sequence]], chosen: list[Sequence], counts: tuple[int, ...], longest: int
+    ) -> Round:
+        runs = []
+        start = 0
+        for group in stepping:
+            rows = sum(len(_fed(each)) for each in group)
+            readers = tuple(each for each in group if each.stage == "reading")
+            for each in readers:
+                self._step.next[each.reading_slots, 0] = [tokens[each.fed] for tokens in each.pending]
+            runs.append(
+                Stepping(start, tuple(each for each in group if each.stage == "stepping"), readers, rows)
+            )
+            start += rows
+        reading = Reading(start, tuple(chosen), counts) if chosen else None
+        return Round(reading, tuple(runs), longest)
+
+
+def _fed(sequence: Sequence) -> list[int]:
+    """Return the slots of the rows that are fed: while a prompt is read once for all rows, only the first."""
+    return sequence.reading_slots if sequence.stage == "reading" else sequence.slots

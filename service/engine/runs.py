@@ -1,0 +1,148 @@
+"""Make the runs of a step graph over neighbouring slots, and keep account of them.
+
+Knows a session, feeds and times. Knows nothing of sequences or of who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from service.domain import Array, Tensors
+from service.engine.contracts import Held, HoldingSession, Session
+from service.engine.cost import RunCost
+from service.engine.step import StepFeeds
+
+Rows = Sequence[tuple[int, ...]]
+"""The tokens that each row of a run reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What one run was, for metrics: its rows, the tokens fed, how long the session ran, and how long the loop took
+    for everything else since the run before (`loop_s`, other tasks of the event loop left out).
+    """
+
+    rows: int
+    tokens: int
+    run_s: float
+    failed: bool
+    loop_s: float = 0.0
+
+
+class StepRuns:
+    """Runs that are expected to take less than `inline_bound_s` are made on the event loop, others in a thread."""
+
+    def __init__(
+        self,
+        session: Session,
+        step: StepFeeds,
+        inline_bound_s: float,
+        on_step: Callable[[StepRecord], None],
+    ) -> None:
+        self._session = session
+        holds = isinstance(session, HoldingSession) and session.holds
+        self._held = step.state.holdable if holds else ()
+        self._step = step
+        self._inline_bound_s = inline_bound_s
+        self._on_step = on_step
+        self._cost = RunCost()
+        self._made: tuple[int, int, float, bool] | None = None
+        self._accounted_at_s = 0.0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generator")
+
+    def close(self) -> None:
+        """Let the thread end; idempotent."""
+        self._thread.shutdown(wait=False)
+
+    def start_clock(self) -> None:
+        """Count the loop's own time from now on."""
+        self._accounted_at_s = time.perf_counter()
+
+    async def run(
+        self, start: int, rows: int, tokens: Rows | None = None
+    ) -> tuple[Array, dict[int, Exception]]:
+        """Feed the rows of the slots from `start` on `tokens`, None for the next one of each.
+
+        Returns logits [rows, vocabulary] and what failed, by slot: if the rows fail together, each is run by itself, for
+        a neighbour may be the reason. The state of what did not fail is stored.
+        """
+        part = slice(start, start + rows)
+        try:
+            return await self._once(part, tokens), {}
+        except Exception as error:  # noqa: BLE001  # whatever the runtime raised goes to the callers
+            if rows == 1:
+                return np.zeros((1, 1), np.float32), {start: error}
+        return await self._each(start, rows, tokens)
+
+    def account(self) -> None:
+        """Record the last run, with the time that the loop itself took since the one before."""
+        if self._made is None:
+            return
+        rows, fed, run_s, failed = self._made
+        self._made = None
+        now_s = time.perf_counter()
+        loop_s = now_s - self._accounted_at_s - run_s
+        self._accounted_at_s = now_s
+        self._on_step(StepRecord(rows, fed, run_s, failed, max(0.0, loop_s)))
+
+    async def _each(self, start: int, rows: int, tokens: Rows | None) -> tuple[Array, dict[int, Exception]]:
+        found: dict[int, Array] = {}
+        failures: dict[int, Exception] = {}
+        for row in range(rows):
+            alone = None if tokens is None else tokens[row : row + 1]
+            try:
+                found[row] = (await self._once(slice(start + row, start + row + 1), alone))[0]
+            except Exception as error:  # noqa: BLE001  # as above
+                failures[start + row] = error
+            self.account()
+        shape = next(iter(found.values())).shape if found else (1,)
+        logits = np.zeros((rows, *shape), np.float32)
+        for row, mine in found.items():
+            logits[row] = mine
+        return logits, failures
+
+    async def _once(self, part: slice, tokens: Rows | None) -> Array:
+        counts = None if tokens is None else [len(each) for each in tokens]
+        feeds = self._step.step(part) if tokens is None else self._step.read(part, tokens)
+        fed = part.stop - part.start if counts is None else sum(counts)
+        outputs: dict[str, Array | Held] = {}
+        run_s = 0.0
+
+        def timed() -> None:
+            nonlocal outputs, run_s
+            started_s = time.perf_counter()
+            try:
+                outputs = self._outputs(feeds)
+            finally:
+                run_s = time.perf_counter() - started_s
+
+        failed = True
+        try:
+            if self._cost.predict(fed) < self._inline_bound_s:
+                timed()
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+            failed = False
+        finally:
+            self._made = (part.stop - part.start, fed, run_s, failed)
+            if failed:
+                self.account()
+        self._cost.observe(fed, run_s)
+        return self._step.take(part, outputs, counts)
+
+    def _outputs(self, feeds: Mapping[str, Array | Held]) -> dict[str, Array | Held]:
+        session, names = self._session, self._step.outputs
+        if not self._held:
+            arrays = session.run(cast("Tensors", feeds), names)
+            return dict(zip(names, arrays, strict=True))
+        assert isinstance(session, HoldingSession), "only such a session is asked to hold"
+        fetched = [name for name in names if name not in self._held]
+        arrays, held = session.run_held(feeds, fetched, self._held)
+        return {**dict(zip(fetched, arrays, strict=True)), **dict(zip(self._held, held, strict=True))}

@@ -1,0 +1,113 @@
+"""One sequence on its way through the generator: what it was asked for, where its rows lie, and what was told.
+
+Knows a decoder and a reader. Knows nothing of steps, slots' contents or other sequences.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.domain import Caller
+from service.engine.contracts import Hypothesis, Prompt, Token
+from service.engine.decoding import BeamSearch, SampledSequence
+from service.engine.fairness import turn_s
+from service.engine.scheduling import Claim
+from service.errors import ServiceError
+
+Told = Token | Hypothesis | ServiceError
+Stage = Literal["reading", "following", "stepping", "paused"]
+"""`reading` its prompt, `following` another that reads the same prompt, `stepping` token by token, or `paused` for a
+slow reader.
+"""
+
+
+class Outbox:
+    """What was told and not yet read; for one reader."""
+
+    def __init__(self) -> None:
+        self._items: deque[Told] = deque()
+        self._reader: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Told) -> None:
+        """Tell something."""
+        self._items.append(item)
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                reader.set_result(None)
+
+    async def get(self) -> Told:
+        """Return what was told next."""
+        while not self._items:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._items.popleft()
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """`pending` has what each row that reads has to be fed, of which `fed` tokens were; `forked` says that all rows of
+    a search have states of their own, not only the first; `leader` reads the prompt for those who follow.
+    """
+
+    number: int
+    decoder: SampledSequence | BeamSearch
+    prompt: Prompt
+    caller: Caller
+    arrived_at_s: float
+    deadline_at_s: float
+    stage: Stage = "reading"
+    slots: list[int] = field(default_factory=list)
+    pending: tuple[tuple[int, ...], ...] = ()
+    fed: int = 0
+    forked: bool = False
+    leader: Sequence | None = None
+    queue_s: float = -1.0
+    charged: int = 0
+    paused_at_s: float = 0.0
+    over: bool = False
+    outbox: Outbox = field(default_factory=Outbox)
+
+    @property
+    def precedence(self) -> tuple[float, int]:
+        """Who comes first when not everybody can: by arrival, a level of priority being worth some time."""
+        return turn_s(self.caller, self.arrived_at_s), self.number
+
+    @property
+    def claim(self) -> Claim:
+        """What it takes of the state's memory."""
+        return Claim(self.decoder.width, len(self.prompt.tokens) + self.decoder.length)
+
+    @property
+    def unread(self) -> Claim:
+        """The rows that read, and how many tokens each of them still has to read."""
+        return Claim(len(self.pending), len(self.pending[0]) - self.fed)
+
+    @property
+    def reading_slots(self) -> list[int]:
+        """The slots of the rows that read."""
+        return self.slots[: len(self.pending)]
+
+    def start(self) -> None:
+        """Read everything that is known, from the beginning."""
+        self.stage = "reading"
+        self.fed = 0
+        prompt = self.prompt.tokens
+        histories = self.decoder.histories() if self.forked else self.decoder.histories()[:1]
+        self.pending = tuple(prompt + history for history in histories)
+
+    def part(self, count: int) -> list[tuple[int, ...]]:
+        """Return the next `count` tokens of each row that reads."""
+        return [tokens[self.fed : self.fed + count] for tokens in self.pending]
+
+    def tell(self, item: Told) -> None:
+        """Tell the reader something; an error is the last."""
+        self.outbox.put(item)
+        self.over = self.over or isinstance(item, ServiceError)
