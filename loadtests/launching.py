@@ -19,7 +19,8 @@ USUAL = {
     "LOCUST_USERS": "20",
     "LOCUST_SPAWN_RATE": "20",
     "LOCUST_RUN_TIME": "60s",
-    "LOCUST_STOP_TIMEOUT": "30",
+    "LOCUST_STOP_TIMEOUT": "35",  # longer than --timeout-s, so that every request has its outcome
+    "LOCUST_THINK": "0.1",  # a loop without a pause measures the load generator
 }
 """Variables, so that what the caller gives, as option or variable, goes before."""
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import gevent
 from gevent.pool import Pool
 from locust import User, task
+from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests.locusts.gathering import Traffic, choose, gather, grpc_address
 from loadtests.locusts.rest import RestClient
@@ -27,6 +28,8 @@ from loadtests.traffic.questions import GRPC, REST, BadAnswerError, Question
 METHODS = {REST: "REST", GRPC: "gRPC"}
 LOOP = "loop"
 GENERATOR = "load-generator"
+LOOK_S = 0.5
+"""How often a user that waits looks whether it is over."""
 _TRAFFIC: dict[int, Traffic] = {}
 
 
@@ -78,23 +81,46 @@ class Asker(User):
         for client in self.clients.values():
             client.close()
 
+    @task
+    def work(self) -> None:
+        """Ask until told to stop.
+
+        Locust kills a user that waits between tasks, and may hit the request after it. So there is one task,
+        which waits by itself and ends by itself.
+        """
+        while self._state != LOCUST_STATE_STOPPING:
+            self.turn()
+
+    def turn(self) -> None:
+        """Ask one question, and do what belongs to it."""
+        raise NotImplementedError
+
+    def paused(self, until_s: float) -> bool:
+        """Sleep until a point in time, and return whether there still is something to do then."""
+        while self._state != LOCUST_STATE_STOPPING:
+            if (rest_s := until_s - time.perf_counter()) <= 0:
+                return True
+            gevent.sleep(min(rest_s, LOOK_S))
+        return False
+
     def ask(self, question: Question, since_s: float) -> None:
         """Ask one question and report it; its latency counts from `since_s` on `time.perf_counter`'s clock."""
         pieces = _Pieces(self.clients[question.transport], question)
-        error: BaseException | None = None
+        error: Exception | None = None
         try:
             answer = pieces.answer()
             key = (question.key, question.recorded, answer, question.tolerance)
             if (fault := self.traffic.memory.fault(*key)) is not None:
                 error = WrongAnswerError(f"wrong answer: {fault}")
         except gevent.GreenletExit:
-            error = UnansweredError("no answer when the test was over")
+            self.report(question, since_s, UnansweredError("no answer when the test was over"), pieces)
+            raise
         except Exception as found:  # noqa: BLE001  # whatever goes wrong with an answer is a failure of it
             error = found
         self.report(question, since_s, error, pieces)
 
     def report(
-        self, question: Question, since_s: float, error: BaseException | None, pieces: _Pieces | None = None
+        self, question: Question, since_s: float, error: Exception | None, pieces: _Pieces | None = None
     ) -> None:
         """Tell locust of one request, and of its first token if it had one."""
         method = METHODS[question.transport]
@@ -148,14 +174,11 @@ class ClosedLoop(Asker):
 
     abstract = True
 
-    def wait_time(self) -> float:
-        """Return how long to think, in seconds."""
-        return self.random.uniform(*thinking.parse(self.options.think))
-
-    @task
     def turn(self) -> None:
-        """Ask one question."""
+        """Ask a question and think."""
         self.ask(choose(self.series, self.random), time.perf_counter())
+        think_s = self.random.uniform(*thinking.parse(self.options.think))
+        self.paused(time.perf_counter() + think_s)
 
 
 class OpenLoop(Asker):
@@ -171,11 +194,11 @@ class OpenLoop(Asker):
         self.pool = Pool()
         self.arrivals = poisson(self.options.user_rate, time.perf_counter(), self.random)
 
-    @task
-    def arrive(self) -> None:
+    def turn(self) -> None:
         """Wait for the next arrival and send it, without waiting for its answer."""
         at_s = next(self.arrivals)
-        gevent.sleep(max(0.0, at_s - time.perf_counter()))
+        if not self.paused(at_s):
+            return
         question = choose(self.series, self.random)
         if len(self.pool) >= self.options.max_in_flight:
             self.report(question, at_s, UnansweredError("not sent: --max-in-flight requests are open"))
@@ -185,9 +208,11 @@ class OpenLoop(Asker):
 
     def on_stop(self) -> None:
         """Wait for the answers that are due; what is left then has failed."""
-        self.pool.join(timeout=self.options.timeout_s)
-        self.pool.kill()
-        super().on_stop()
+        try:
+            self.pool.join(timeout=self.options.timeout_s)
+        finally:  # locust kills a user that takes longer than --stop-timeout
+            self.pool.kill()
+            super().on_stop()
 
 
 def _closed(name: str, word: str, transport: str) -> type[ClosedLoop]:
