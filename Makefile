@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help serve train test check format bench load proto lock
+.PHONY: help serve train test check format bench load compose proto lock
 help:   ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 serve: .venv/training   ## start the gateway at once; train, export and load the models that are missing
@@ -19,6 +19,8 @@ bench: .venv/dev   ## compare the gateway with a bare session.run loop
 	$(BIN)/python -m loadtests.bench $(ARGS)
 load: .venv/dev .venv-load/load   ## load a running gateway with locust (ARGS="--slo p99=50ms,errors=0.1%")
 	$(BIN)/python -m loadtests load $(ARGS)
+compose:   ## build the images and start gateway, training job and Prometheus in containers
+	docker compose --file deploy/compose.yaml up --build --detach $(ARGS)
 proto: .venv/dev   ## generate pb/ from proto/
 	$(BIN)/python -m proto.generate
 lock: .venv/dev   ## lock the dependencies with hashes

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from export.errors import ExportError, RunError
+from export.errors import ExportError
 from export.parity import TOLERANCE
 
 ENVIRONMENT = {
@@ -53,17 +53,15 @@ def run_command(
 ) -> None:
     """Export RUN as the next version of a model: `python -m export RUN`."""
     os.environ.update(ENVIRONMENT)
+    from export import exporters  # noqa: PLC0415
     from export.build import Target, build  # noqa: PLC0415  # TensorFlow must find it set
-    from export.exporters import EXPORTERS  # noqa: PLC0415
     from export.source import open_run, restore  # noqa: PLC0415
 
     console = Console()
     try:
         with console.status("restoring the model") as status:
             found = open_run(run)
-            describe = EXPORTERS.get(found.record.word)
-            if describe is None:
-                raise RunError(f"no exporter for the word '{found.record.word}'; there are {list(EXPORTERS)}")
+            describe = exporters.find(found.record.job, found.record.word)
             source = restore(found)
             target = Target(models, name or source.job, version)
             path = build(source, describe(source), target, tolerance=tolerance, tell=status.update)

@@ -6,10 +6,12 @@ Knows the assets that such a job leaves, and nothing of ONNX.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from export.errors import RunError
 from export.examples import read_examples
 from export.recipe import Endpoint, Recipe, Source
+from export.tracing import Named, trace
 from service.bundle import Classify, ImageInput, Tensor
 
 SIGNATURE = "classify"
@@ -22,42 +24,50 @@ def describe(source: Source) -> Recipe:
 
     Raises RunError if the run has no labels, or not one for each output of its model.
     """
-    import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
-
     model = source.model
+
+    def classify(inputs: Named) -> Named:
+        return {PROBABILITIES: model(inputs[IMAGE], training=False)}
+
     _, height, width, channels = model.input_shape
-    labels = _labels(source)
+    inputs, outputs = tensors((height, width, channels), model.output_shape[-1])
+    return recipe(source, Endpoint(SIGNATURE, trace(inputs, classify), inputs, outputs))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, height, width, channels), tf.float32, name=IMAGE)])
-    def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {PROBABILITIES: model(image, training=False)}
 
-    endpoint = Endpoint(
-        name=SIGNATURE,
-        function=classify,
-        inputs=(
-            Tensor(name=IMAGE, dtype="float32", shape=("batch", height, width, channels), range=(0.0, 1.0)),
-        ),
-        outputs=(
-            Tensor(name=PROBABILITIES, dtype="float32", shape=("batch", len(labels)), range=(0.0, 1.0)),
-        ),
-        example=read_examples(source, IMAGE),
+def tensors(picture: tuple[int, int, int], labels: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return the input and the output of a classifier of pictures [height, width, channels]."""
+    return (
+        (Tensor(name=IMAGE, dtype="float32", shape=("batch", *picture), range=(0.0, 1.0)),),
+        (Tensor(name=PROBABILITIES, dtype="float32", shape=("batch", labels), range=(0.0, 1.0)),),
     )
+
+
+def recipe(source: Source, endpoint: Endpoint, *others: Endpoint) -> Recipe:
+    """Return the recipe around the `endpoint` of a classifier of pictures, with its labels and examples.
+
+    Raises RunError if the run has no labels, or not one for each probability.
+    """
+    (_, height, width, channels), (_, count) = endpoint.inputs[0].shape, endpoint.outputs[0].shape
     task = Classify(
-        signature=SIGNATURE,
+        signature=endpoint.name,
         input=IMAGE,
         probabilities=PROBABILITIES,
-        labels=labels,
-        accepts=ImageInput(height=height, width=width, channels=channels, scale=1 / 255),
+        labels=read_labels(source, int(count)),
+        accepts=ImageInput(height=int(height), width=int(width), channels=channels, scale=1 / 255),
     )
-    return Recipe(task, (endpoint,), assets={"labels.json": source.assets / "labels.json"})
+    return Recipe(
+        task,
+        (replace(endpoint, example=read_examples(source, IMAGE)), *others),
+        assets={"labels.json": source.assets / "labels.json"},
+    )
 
 
-def _labels(source: Source) -> tuple[str, ...]:
+def read_labels(source: Source, count: int) -> tuple[str, ...]:
+    """Return the labels that the job left; raises RunError if there are not `count` of them."""
     try:
         labels = json.loads((source.assets / "labels.json").read_bytes())
     except (OSError, ValueError) as error:
         raise RunError(f"labels.json of the run cannot be read: {error}") from error
-    if not isinstance(labels, list) or len(labels) != source.model.output_shape[-1]:
-        raise RunError(f"labels.json: expected a list of {source.model.output_shape[-1]} labels")
+    if not isinstance(labels, list) or len(labels) != count:
+        raise RunError(f"labels.json: expected a list of {count} labels")
     return tuple(str(label) for label in labels)

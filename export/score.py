@@ -5,15 +5,12 @@ Knows the assets that such a job leaves, and nothing of ONNX. Scaling, score and
 
 from __future__ import annotations
 
-import json
-
-from export.errors import RunError
 from export.examples import read_examples
+from export.features import FEATURES, read_names
 from export.recipe import Endpoint, Recipe, Source
 from service.bundle import Score, Tensor
 
 SIGNATURE = "score"
-FEATURES = "features"
 
 
 def describe(source: Source) -> Recipe:
@@ -25,7 +22,7 @@ def describe(source: Source) -> Recipe:
     import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
 
     model = source.model
-    names = _features(source)
+    names = read_names(source)
 
     @tf.function(input_signature=[tf.TensorSpec((None, len(names)), tf.float32, name=FEATURES)])
     def score(features: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -56,13 +53,3 @@ def describe(source: Source) -> Recipe:
         contributions="contributions",
     )
     return Recipe(task, (endpoint,), assets={"features.json": source.assets / "features.json"})
-
-
-def _features(source: Source) -> tuple[str, ...]:
-    try:
-        names = json.loads((source.assets / "features.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise RunError(f"features.json of the run cannot be read: {error}") from error
-    if not isinstance(names, list) or len(names) != source.model.input_shape[-1]:
-        raise RunError(f"features.json: expected a list of {source.model.input_shape[-1]} names")
-    return tuple(str(name) for name in names)

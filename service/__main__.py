@@ -6,15 +6,30 @@ Knows exit codes: 0 after a drain, 1 if it could not start or broke, 2 if the se
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 from service import __version__
 from service.config import ConfigError, read
 from service.protocols.tfserving import command_line
 
 
+def leave_when_told() -> None:
+    """End at once on SIGTERM, with 0: until the app listens, nobody waits for an answer.
+
+    The first process of a container would otherwise not hear it while it starts.
+    """
+
+    def leave(_: int, __: FrameType | None) -> None:
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
 def main() -> int:
     """Run the gateway until it is told to stop; returns the exit code."""
+    leave_when_told()
     try:
         told = command_line.understand(sys.argv[1:], os.environ)
         if told.wants_version:

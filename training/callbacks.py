@@ -31,6 +31,7 @@ def for_run(job: Job[Any, Any], run: Run, settings: Settings, console: Console) 
     progress = Progress(console, epochs=settings.epochs, done=standing.epochs_done)
     return Loop(
         callbacks=[StopOnNaN(), LearningRate(), EpochLog(run, standing.epochs_done), board, keeper, progress],
+        pictures=run.pictures,
         initial_epoch=settings.epochs if standing.stopped else standing.epochs_done,
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.run import Run
 
 Profile = Literal["quick", "full", "smoke"]
-Word = Literal["classify", "generate", "translate", "score"]
+Word = Literal["classify", "generate", "translate", "score", "predict"]
 
 
 class Settings(BaseModel):
@@ -86,11 +86,13 @@ class Loop:
     initial_epoch=loop.initial_epoch, epochs=settings.epochs, verbose=0)`.
 
     The callbacks restore an interrupted training when it begins (the model must be compiled by then) and
-    leave the best weights in the model when it ends.
+    leave the best weights in the model when it ends. `pictures` is a directory for pictures of epochs, which a job
+    makes if it draws any.
     """
 
     callbacks: list[Any]
     initial_epoch: int = 0
+    pictures: Path | None = None
 
 
 S = TypeVar("S", bound=Settings)

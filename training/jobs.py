@@ -23,10 +23,22 @@ class Entry:
 
 JOBS: dict[str, Entry] = {
     "digits-cnn": Entry("classify", "training.classify.digits_cnn", "which digit a 28x28 picture shows"),
+    "digits-scratch": Entry("classify", "training.classify.digits_scratch", "the same, in NumPy alone"),
+    "wine-ensemble": Entry(
+        "classify", "training.classify.wine_ensemble", "whose wine it is, by several networks"
+    ),
+    "tumours-focal": Entry(
+        "classify", "training.classify.tumours_focal", "malignant or not, where that is rare"
+    ),
     "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
     "chat-gru": Entry("generate", "training.generate.chat_gru", "a reply to a message or a conversation"),
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
     "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),
+    "waves-lstm": Entry("predict", "training.predict.waves_lstm", "what comes next in a series"),
+    "digits-autoencoder": Entry("predict", "training.predict.digits_autoencoder", "digits in 32 numbers"),
+    "digits-vae": Entry("predict", "training.predict.digits_vae", "a space of digits to draw from"),
+    "digits-siamese": Entry("predict", "training.predict.digits_siamese", "whether two digits are the same"),
+    "digits-gan": Entry("predict", "training.predict.digits_gan", "digits from noise"),
 }
 
 

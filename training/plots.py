@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from training import atomic
 
+TILES_IN_A_ROW = 8
 Numbers = NDArray[np.floating] | NDArray[np.integer]
 
 
@@ -41,6 +43,17 @@ def learning_curves(rows: Sequence[Mapping[str, float]], target: Path) -> None:
         axes.grid(alpha=0.3)
         if rows:
             axes.legend()
+
+
+def learning_rate(rows: Sequence[Mapping[str, float]], target: Path) -> None:
+    """Draw the learning rate at the end of each epoch; nothing if it was not logged."""
+    points = [(row["epoch"], row["learning_rate"]) for row in rows if "learning_rate" in row]
+    if points:
+        with picture(target, "Learning rate") as axes:
+            axes.plot(*zip(*points, strict=True), marker="." if len(points) < 40 else None)
+            axes.set(xlabel="epoch", ylabel="learning rate")
+            axes.set_ylim(bottom=0)
+            axes.grid(alpha=0.3)
 
 
 def confusion_matrix(counts: Numbers, labels: Sequence[str], target: Path) -> None:
@@ -93,3 +106,37 @@ def curves(
         axes.set(xlabel=x, ylabel=y)
         axes.grid(alpha=0.3)
         axes.legend()
+
+
+def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] = ()) -> None:
+    """Draw pictures [count, height, width] in grey or [count, height, width, 3] in colour (0 to 1), eight in a row.
+
+    Grey ones each use the whole scale from their darkest to their brightest pixel. `titles` has one for each, or none.
+    """
+    columns = min(len(pictures), TILES_IN_A_ROW)
+    rows = -(-len(pictures) // columns)
+    height, width = pictures.shape[1] + (8 if titles else 1), pictures.shape[2] + 1
+    paper = np.ones((rows * height, columns * width, *pictures.shape[3:]))
+    for place, tile in enumerate(pictures):
+        top, left = (place // columns + 1) * height - 1 - tile.shape[0], place % columns * width
+        span = float(tile.max() - tile.min()) or 1.0
+        shown = (tile - tile.min()) / span if tile.ndim == 2 else tile
+        paper[top : top + tile.shape[0], left : left + tile.shape[1]] = shown
+    with picture(
+        target, title, width=1.1 * columns, height=1.1 * columns * paper.shape[0] / paper.shape[1] + 0.4
+    ) as axes:
+        axes.imshow(paper, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.set_axis_off()
+        for place, text in enumerate(titles):
+            axes.text(
+                (place % columns + 0.5) * width, place // columns * height + 5, text, ha="center", fontsize=7
+            )
+
+
+def plane(groups: Mapping[str, Numbers], target: Path, title: str) -> None:
+    """Draw the points [count, 2] of each named group."""
+    with picture(target, title, width=6.4, height=5.6) as axes:
+        colours = colormaps["tab10" if len(groups) <= 10 else "tab20"]
+        for place, (name, points) in enumerate(groups.items()):
+            axes.scatter(points[:, 0], points[:, 1], s=9, color=colours(place % colours.N), label=name)
+        axes.legend(markerscale=2, fontsize=8)

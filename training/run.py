@@ -12,6 +12,7 @@ or a complete one: each file is replaced whole, and `status: complete` is writte
         log.csv           one row for each epoch
         tensorboard/      the same for TensorBoard
         plots/            learning curves and the job's own pictures
+        epochs/           pictures that a job draws after each epoch
         assets/           labels, tokenizers, examples.npz
 """
 
@@ -153,6 +154,11 @@ class Run:
     def plots(self) -> Path:
         """The directory of pictures."""
         return self.path / "plots"
+
+    @property
+    def pictures(self) -> Path:
+        """The directory of pictures drawn after each epoch; a job that draws any makes it."""
+        return self.path / "epochs"
 
     @property
     def log(self) -> Path:

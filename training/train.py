@@ -40,7 +40,9 @@ def train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) ->
     # `fit` may have added to the best weights, such as a threshold that is measured at the end.
     atomic.write(run.best_weights, model.save_weights)
     with atomic.directory(run.plots) as pictures:
-        plots.learning_curves(epochlog.read(run.log), pictures / "learning-curves.png")
+        rows = epochlog.read(run.log)
+        plots.learning_curves(rows, pictures / "learning-curves.png")
+        plots.learning_rate(rows, pictures / "learning-rate.png")
         metrics = job.evaluate(model, settings, data, pictures)
     _refuse_nan(metrics)
     return run.finish(metrics, time.monotonic() - started_s)

@@ -93,7 +93,7 @@ class StepGraph(Frozen):
     appended state, `mask` [batch, past + time] the valid past and new tokens (Hugging Face's
     `attention_mask`). `logits` is [batch, vocabulary], those of each row's last valid token, or
     [batch, time, vocabulary], those of every token. `context` names inputs that stay the same for a request:
-    the outputs of the encoder with the same names.
+    the outputs of the encoder with the same names. Tokens that are `suppressed` are never chosen.
 
     Rows of different token counts share a run if the graph takes `lengths`, or gives every token's logits and
     takes `mask`.
@@ -108,3 +108,4 @@ class StepGraph(Frozen):
     past_mask: str | None = None
     mask: str | None = None
     context: tuple[str, ...] = ()
+    suppressed: tuple[int, ...] = ()

@@ -14,12 +14,14 @@ from service.bundle.signatures import Frozen, StepGraph
 
 class Tokenizer(Frozen):
     """How text becomes token ids: `characters` is a JSON list of characters whose index is the id
-    (a character outside it becomes `unknown_id`); `tokenizers` is a Hugging Face `tokenizer.json`.
+    (a character outside it becomes `unknown_id`); `tokenizers` is a Hugging Face `tokenizer.json`, which adds
+    its own start and end tokens to a text if `adds_special`.
     """
 
     kind: Literal["characters", "tokenizers"]
     file: str
     unknown_id: int | None = None
+    adds_special: bool = False
 
 
 class ImageInput(Frozen):
@@ -78,7 +80,8 @@ class Generate(Frozen):
     """A prompt in, text out, one token a step.
 
     Without an `encoder` the text continues the prompt. With one the text answers it: the encoder reads the prompt, at
-    most `max_prompt_tokens` with the end token, and the step graph begins with `start_id`.
+    most `max_prompt_tokens` with the end token, and the step graph begins with `start_id`. The text ends at `end_id`
+    or any of `other_end_ids`. Prompt and continuation have at most `max_total_tokens` together, if that is given.
     """
 
     word: Literal["generate"] = "generate"
@@ -88,8 +91,15 @@ class Generate(Frozen):
     vocabulary_size: int
     start_id: int | None = None
     end_id: int | None = None
+    other_end_ids: tuple[int, ...] = ()
     max_prompt_tokens: int
     max_new_tokens: int
+    max_total_tokens: int | None = None
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """All tokens that end a continuation."""
+        return self.other_end_ids if self.end_id is None else (self.end_id, *self.other_end_ids)
 
     @model_validator(mode="after")
     def _an_encoder_needs_a_start(self) -> Self:
@@ -101,8 +111,9 @@ class Generate(Frozen):
 class Translate(Frozen):
     """A sentence in, a sentence out: the encoder runs once, the step graph for each token.
 
-    `source` is the encoder's token input. The source ends with `end_id`; the target starts with
-    `start_id` and ends at `end_id`. At most `max_new_tokens` steps are made.
+    `source` is the encoder's token input. The source ends with `end_id`, unless its tokenizer adds special
+    tokens itself; the target starts with `start_id` and ends at `end_id` or any of `other_end_ids`. At most
+    `max_new_tokens` steps are made.
     """
 
     word: Literal["translate"] = "translate"
@@ -116,9 +127,15 @@ class Translate(Frozen):
     vocabulary_size: int
     start_id: int
     end_id: int
+    other_end_ids: tuple[int, ...] = ()
     pad_id: int
     max_source_tokens: int
     max_new_tokens: int
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """All tokens that end a target."""
+        return (self.end_id, *self.other_end_ids)
 
 
 class Score(Frozen):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ from service.engine.sampling import (
 )
 
 NOT_NUMBERS = "the model gave logits that are not numbers"
+EndId = int | Collection[int] | None
+"""The token that ends a sequence, several of which any does, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class SampledSequence:
         self,
         sampling: Sampling,
         max_new_tokens: int,
-        end_id: int | None,
+        end_id: EndId,
         prompt: Sequence[int] = (),
         given: Sequence[int] = (),
     ) -> None:
@@ -59,7 +61,7 @@ class SampledSequence:
         self.top = sampling.logprobs or 0
         self.made: list[int] = []
         self._left = max_new_tokens
-        self._end_id = end_id
+        self._ends = _ends(end_id)
 
     @property
     def length(self) -> int:
@@ -80,7 +82,7 @@ class SampledSequence:
             last = not self.given and self._left == 0
             return Token(token, logprob, "length" if last else None, queue_s, top)
         self._left -= 1
-        if token == self._end_id:
+        if token in self._ends:
             reason = "stop"
         elif self._left == 0:
             reason = "length"
@@ -123,6 +125,12 @@ class SampledRows:
         return tokens, logprobs, tops
 
 
+def _ends(end_id: EndId) -> frozenset[int]:
+    if end_id is None:
+        return frozenset()
+    return frozenset((end_id,) if isinstance(end_id, int) else end_id)
+
+
 def finite_rows(logits: Array) -> Array:
     """Return which rows of `logits` [rows, vocabulary] a token can be chosen from."""
     finite: Array = np.isfinite(logits.max(axis=1))
@@ -136,11 +144,11 @@ class BeamSearch:
     log-probability divided by the length penalty of Wu et al. 2016, the end token counted.
     """
 
-    def __init__(self, beams: int, alpha: float, max_new_tokens: int, end_id: int | None) -> None:
+    def __init__(self, beams: int, alpha: float, max_new_tokens: int, end_id: EndId) -> None:
         self.width = beams
         self._alpha = alpha
         self._left = max_new_tokens
-        self._end_id = end_id
+        self._ends = _ends(end_id)
         self._made = 0
         self._tokens: list[tuple[int, ...]] = [()] * beams
         # All rows start alike: only the first may be extended, or they would stay alike.
@@ -188,7 +196,7 @@ class BeamSearch:
         # Twice as many candidates as beams: even if each beam's end token is among them, enough are left.
         for rank, (candidate, logprob) in enumerate(_largest(extended.ravel(), 2 * self.width)):
             parent, token = divmod(candidate, vocabulary)
-            if token == self._end_id:
+            if token in self._ends:
                 if rank < self.width:
                     self._finished.append(self._hypothesis(self._tokens[parent], logprob, "stop"))
             elif len(tokens) < self.width:

@@ -23,7 +23,7 @@ from service.bundle import Signature, StepGraph
 from service.domain import ANYONE, Array, Caller, Sampling
 from service.engine.cohort import Cohort
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
-from service.engine.decoding import BeamSearch, SampledSequence
+from service.engine.decoding import BeamSearch, EndId, SampledSequence
 from service.engine.roster import Reading, ReadingLimits, Roster, Round, Stepping
 from service.engine.runs import Rows, StepRecord, StepRuns
 from service.engine.scheduling import Claim, Space
@@ -64,7 +64,7 @@ class Generator:
         signature: Signature,
         limits: GenerationLimits,
         *,
-        end_id: int | None,
+        end_id: EndId,
         on_step: Callable[[StepRecord], None] = lambda _: None,
         on_yield: Callable[[], None] = lambda: None,
     ) -> None:

@@ -32,6 +32,8 @@ _DTYPES = {
     "tensor(string)": "string",
 }
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CPU_QUOTA_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+_CPU_PERIOD_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 
@@ -52,13 +54,15 @@ class Placement:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use: its affinity, cut by the cgroup's CPU quota."""
+    """Return how many cores this process may use: its affinity, cut by the cgroup's CPU quota (v2, or v1)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    try:
-        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+    for files in ((_CPU_QUOTA,), (_CPU_QUOTA_V1, _CPU_PERIOD_V1)):
+        try:
+            quota, period = " ".join(path.read_text(encoding="ascii") for path in files).split()
+        except (OSError, ValueError):
+            continue
+        return cores if quota in ("max", "-1") else max(1, min(cores, int(quota) // int(period)))
+    return cores
 
 
 class OnnxSession:

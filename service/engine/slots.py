@@ -22,14 +22,15 @@ class SlotState:
 
     A `replace` entry keeps its last output; an `append` entry keeps its slices side by side along its axis, in
     `room` that all rows share. The rows of a run are neighbouring slots, so that what is fed is a view; a mask says
-    how much of each row's room is its own. Without a mask, the rows of a run must be of one age (`aligned`).
+    how much of each row's room is its own. Without a mask, or where the graph itself counts positions beside
+    Hugging Face's mask, the rows of a run must be of one age (`aligned`).
     """
 
     def __init__(self, graph: StepGraph, signature: Signature, slots: int) -> None:
         self.seen = np.zeros(slots, np.int64)
         mask = graph.past_mask or graph.mask
         appends = any(entry.axis is not None for entry in graph.state)
-        self.aligned = appends and mask is None
+        self.aligned = appends and (mask is None or (graph.mask is not None and graph.positions is None))
         # Where nothing is appended or masked, there is room for everything.
         self.room = SMALLEST_ROOM if appends or mask else sys.maxsize
         self._past = self.room
@@ -138,7 +139,7 @@ class SlotState:
     def valid(self, part: slice) -> Array:
         """Return [rows, past], in the mask's dtype, which of the past that `feeds` gave is each row's own."""
         assert self._valid is not None, "only a graph with a mask asks"
-        return self._valid[part] if self._past else self._valid[part, :0]
+        return self._valid[part, : self._past]
 
     def store(
         self, part: slice, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None = None

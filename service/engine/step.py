@@ -29,6 +29,7 @@ class StepFeeds:
         self._positions = signature.input(graph.positions) if graph.positions else None
         self._mask = signature.input(graph.mask) if graph.mask else None
         self._every_logit = len(signature.output(graph.logits).shape) == _EVERY_TOKEN
+        self._suppressed = list(graph.suppressed)
         self._ones = np.ones(slots, self._lengths.dtype if self._lengths else np.int64)
         self.next = np.zeros((slots, 1), self._tokens.dtype)
         self.state = SlotState(graph, signature, slots)
@@ -79,7 +80,9 @@ class StepFeeds:
         if self._lengths is not None:
             feeds[self._lengths.name] = counts.astype(self._lengths.dtype)
         if self._positions is not None:
-            positions = self.state.seen[part, None] + np.arange(longest)[None, :]
+            # What fills a row repeats its last position: the model may not know one beyond it.
+            places = np.minimum(np.arange(longest)[None, :], counts[:, None] - 1)
+            positions = self.state.seen[part, None] + places
             feeds[self._positions.name] = positions.astype(self._positions.dtype)
         if self._graph.past_mask:
             feeds[self._graph.past_mask] = self.state.valid(part)
@@ -97,6 +100,13 @@ class StepFeeds:
         self.state.store(part, outputs, counts)
         logits = outputs[self._graph.logits]
         assert isinstance(logits, np.ndarray), "logits are never held"
-        if not self._every_logit:
-            return logits
-        return logits[:, 0] if counts is None else logits[np.arange(len(logits)), np.array(counts) - 1]
+        if self._every_logit:
+            last = 0 if counts is None else np.array(counts) - 1
+            logits = logits[np.arange(len(logits)), last]
+        return self._allowed(logits) if self._suppressed else logits
+
+    def _allowed(self, logits: Array) -> Array:
+        allowed = logits.copy()
+        # The least number, and not minus infinity: log-probabilities stay numbers.
+        allowed[:, self._suppressed] = np.finfo(allowed.dtype).min
+        return allowed

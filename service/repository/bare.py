@@ -1,30 +1,32 @@
-"""Write the contract of a graph that lies in a version directory without one.
+"""Write the contract of graphs that lie in a version directory without one.
 
 Knows manifests. Knows nothing of sessions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.bundle import File, Manifest, Predict, Provenance, Signature, sha256
+from service.bundle import File, Manifest, Provenance, Signature, Task, sha256
 from service.domain import ModelId
 
 SIGNATURE = "serving_default"
 
 
-def manifest(model: ModelId, signature: Signature, graph: Path) -> Manifest:
-    """Return the manifest of a bare graph: it is served as `predict`, and promises nothing else."""
-    status = graph.stat()
-    changed = datetime.fromtimestamp(status.st_mtime, tz=UTC)
+def manifest(
+    model: ModelId, task: Task, signatures: Mapping[str, Signature], files: Mapping[str, Path]
+) -> Manifest:
+    """Return a manifest of `files`, by relative name, that promises no numbers; the first signature is default."""
+    changed = datetime.fromtimestamp(max(path.stat().st_mtime for path in files.values()), tz=UTC)
     return Manifest(
         name=model.name,
         version=model.version,
         created=changed,
-        task=Predict(),
-        default_signature=SIGNATURE,
-        signatures={SIGNATURE: signature},
+        task=task,
+        default_signature=next(iter(signatures)),
+        signatures=dict(signatures),
         metrics={},
         parity={},
         golden=(),
@@ -39,5 +41,5 @@ def manifest(model: ModelId, signature: Signature, graph: Path) -> Manifest:
             seconds=0.0,
             libraries={},
         ),
-        files={graph.name: File(sha256=sha256(graph), bytes=status.st_size)},
+        files={name: File(sha256=sha256(path), bytes=path.stat().st_size) for name, path in files.items()},
     )

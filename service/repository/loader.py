@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from service.bundle import (
-    DEFAULT_GRAPH,
     MANIFEST,
     BundleError,
     Generate,
@@ -31,8 +30,9 @@ from service.engine.generator import GenerationLimits, Generator
 from service.engine.runs import StepRecord
 from service.engine.session import Placement, SessionError, open_session
 from service.observability.metrics import Metrics
-from service.repository import bare, golden, inspection
+from service.repository import golden, inspection
 from service.repository.errors import LoadError
+from service.repository.huggingface.opening import open_version
 from service.repository.live import LoadedVersion
 from service.tasks.build import Task, build_predict, build_task
 
@@ -40,7 +40,7 @@ OpenSession = Callable[[Path], Session]
 
 
 class BundleLoader:
-    """Loads bundles, and bare graphs without a manifest.
+    """Loads bundles, and graphs without a manifest.
 
     What takes long happens in a thread of its own, so that the event loop keeps serving. A model that
     `may_be_renamed` is served by the name that it is loaded by, whatever its manifest calls it.
@@ -93,7 +93,7 @@ class BundleLoader:
     def _open(self, model: ModelId, directory: Path) -> tuple[Manifest, dict[str, Session]]:
         try:
             if not (directory / MANIFEST).exists():
-                return self._open_bare(model, directory)
+                return open_version(model, directory, self._open_graph)
             manifest = _read(model, directory, renamed=self._may_be_renamed(model.name))
             sessions: dict[str, Session] = {}
             for name, signature in manifest.signatures.items():
@@ -110,14 +110,6 @@ class BundleLoader:
                     directory, request, signature, sessions[request.signature], self._max_rows(manifest)
                 )
         return manifest, sessions
-
-    def _open_bare(self, model: ModelId, directory: Path) -> tuple[Manifest, dict[str, Session]]:
-        graph = directory / DEFAULT_GRAPH
-        if not graph.resolve().is_relative_to(directory.resolve()):
-            raise LoadError(f"'{DEFAULT_GRAPH}' lies outside the version directory")
-        session = self._open_graph(graph)
-        signature = inspection.describe(DEFAULT_GRAPH, session)
-        return bare.manifest(model, signature, graph), {bare.SIGNATURE: session}
 
     def _max_rows(self, manifest: Manifest) -> int:
         return self._engine.max_rows or manifest.batching.max_rows
@@ -166,7 +158,7 @@ class BundleLoader:
                 cache_bytes=self._engine.cache_bytes,
                 stall_s=self._engine.stall_s,
             ),
-            end_id=task.end_id,
+            end_id=task.end_ids,
             on_step=record,
             on_yield=self._metrics.version(model).preempted,
         )

@@ -3,9 +3,10 @@
 Knows names, numbers and files. Knows nothing of what the files mean, and opens none but `labels.json`.
 
 `<models>/<name>/<version>/` is a version if the name is a name, the version a positive number without leading
-zeros, and it holds a `manifest.json` or a `model.onnx`. Everything else is left alone: what a writer is still
-preparing beside it, hidden and temporary names, devices, and links that lead out of the models directory.
-A model with a base path of its own lies there, `<base path>/<version>/`, whatever the directory is called.
+zeros, and it holds a `manifest.json`, a `model.onnx` or a decoder of Hugging Face's exporters. Everything else is
+left alone: what a writer is still preparing beside it, hidden and temporary names, devices, and links that lead out
+of the models directory. A model with a base path of its own lies there, `<base path>/<version>/`, whatever the
+directory is called.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.bundle import DEFAULT_GRAPH, MANIFEST
+from service.bundle import MANIFEST
 from service.config.settings import Name, VersionNumber
 from service.domain import NAME_PATTERN, ModelId
+from service.repository.huggingface.layout import GRAPHS
 from service.repository.plan import Fingerprint, Labels
 from service.repository.rules import Places
 
@@ -172,7 +174,7 @@ def _versions(root: Path, model: Path, problems: list[str]) -> dict[int, Fingerp
             files = tuple(sorted(_files(str(model / name), "")))
         except FileNotFoundError:
             continue  # removed while we looked: gone, or there again at the next look
-        if any(file in {MANIFEST, DEFAULT_GRAPH} for file, *_ in files):
+        if any(file == MANIFEST or file in GRAPHS for file, *_ in files):
             versions[int(name)] = files
     return versions
 

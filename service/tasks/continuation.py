@@ -37,7 +37,6 @@ class Continuation:
         self,
         tokenizer: Tokenizer,
         stops: Sequence[str],
-        end_id: int | None,
         lead: str,
         prompt: Sequence[int] = (),
         *,
@@ -46,7 +45,6 @@ class Continuation:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer)
         self._matcher = StopMatcher(stops)
-        self._end_id = end_id
         self._lead = lead
         self._read = self._told = len(lead)
         self._waiting: list[TokenLogprob] | None = [] if logprobs else None
@@ -62,9 +60,10 @@ class Continuation:
             return self._take_given(token, self._offsets.popleft())
         self.made += 1
         self.logprob += token.logprob
-        if self._waiting is not None and token.id != self._end_id:
+        ended = token.finish_reason == "stop"
+        if self._waiting is not None and not ended:
             self._waiting.append(self._logprob(token, self._read))
-        new = "" if token.id == self._end_id else self._detokenizer.push(token.id)
+        new = "" if ended else self._detokenizer.push(token.id)
         if token.finish_reason is not None:
             new += self._detokenizer.flush()
         self._read += len(new)

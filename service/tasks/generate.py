@@ -46,7 +46,8 @@ class Generate:
             self._reader = load_tokenizer(encoder.tokenizer, parts.directory, encoder.vocabulary_size)
             self._ending = () if encoder.end_id is None else (encoder.end_id,)
             self._longest = min(self._longest, self._encode.longest or self._longest) - len(self._ending)
-        for name, token in (("start_id", task.start_id), ("end_id", task.end_id)):
+        ends = [("end_id", token) for token in task.end_ids]
+        for name, token in (("start_id", task.start_id), *ends):
             if token is not None and not 0 <= token < task.vocabulary_size:
                 raise BundleError(f"{name} {token} is outside the vocabulary of {task.vocabulary_size}")
 
@@ -73,9 +74,10 @@ class Generate:
 
         A chunk ends with a whole character, and never with what may be the beginning of a stop string.
         Ends at the model's end token or a stop string (`stop`), or after `max_tokens` (`length`); more than
-        the model's `max_new_tokens` means those. `completion_tokens` counts every token that was made, the
-        end token and those of the stop string included; `timing.run_s` is the time since the first step.
-        With `echo` and `logprobs` each token of the prompt takes a step, as one that is made.
+        the model's `max_new_tokens`, or than fit its `max_total_tokens`, means those. `completion_tokens` counts
+        every token that was made, the end token and those of the stop string included; `timing.run_s` is the
+        time since the first step. With `echo` and `logprobs` each token of the prompt takes a step, as one that
+        is made.
 
         `prompt_tokens` counts the end token that an encoder needs. Closing the stream frees its slot.
 
@@ -90,7 +92,7 @@ class Generate:
         check_max_tokens(request)
         ids = self._prompt(request.prompt)
         scored = self._scored(request, ids)
-        limit = min(request.max_tokens, self._task.max_new_tokens)
+        limit = self._limit(request, len(ids))
         continuation = self._continuation(request, scored)
         piece = Piece("", None) if limit or scored[1:] else continuation.end()
         started_at_s = time.monotonic()
@@ -124,13 +126,18 @@ class Generate:
             continuation.logprob,
         )
 
+    def _limit(self, request: GenerateRequest, prompt_tokens: int) -> int:
+        limit = min(request.max_tokens, self._task.max_new_tokens)
+        total = self._task.max_total_tokens
+        return limit if total is None else min(limit, max(1, total - prompt_tokens))
+
     def _continuation(self, request: GenerateRequest, scored: tuple[int, ...]) -> Continuation:
         prompt = request.prompt
         lead = ""
         if request.echo:
             lead = prompt if isinstance(prompt, str) else self._reader.decode(prompt)
         told = request.sampling.logprobs is not None
-        return Continuation(self._tokenizer, request.stop, self._task.end_id, lead, scored, logprobs=told)
+        return Continuation(self._tokenizer, request.stop, lead, scored, logprobs=told)
 
     def _prompt(self, prompt: str | tuple[int, ...]) -> tuple[int, ...]:
         ids = self._encoded(prompt) if isinstance(prompt, str) else self._known(prompt)

@@ -28,7 +28,7 @@ class Tokenizer(Protocol):
         """How many token ids there are: all are below it."""
 
     def encode(self, text: str, field: str) -> list[int]:
-        """Return the ids of `text`, without any special ones; raises Invalid with `field`."""
+        """Return the ids of `text`, special ones only if the description says so; raises Invalid with `field`."""
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special ones left out."""
@@ -80,12 +80,13 @@ class CharacterTokenizer:
 
 
 class SubwordTokenizer:
-    """A Hugging Face `tokenizer.json`; its special tokens are neither added nor decoded."""
+    """A Hugging Face `tokenizer.json`; its special tokens are not decoded, and added to a text if `adds_special`."""
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+    def __init__(self, tokenizer: tokenizers.Tokenizer, *, adds_special: bool = False) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self._adds_special = adds_special
 
     @property
     def size(self) -> int:
@@ -98,7 +99,7 @@ class SubwordTokenizer:
             text.encode()
         except UnicodeEncodeError as error:
             raise Invalid("expected valid Unicode, got a lone surrogate", field=field) from error
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=self._adds_special).ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -151,7 +152,8 @@ def _characters(description: bundle.Tokenizer, text: str) -> Tokenizer:
 
 def _subwords(description: bundle.Tokenizer, text: str) -> Tokenizer:
     try:
-        return SubwordTokenizer(tokenizers.Tokenizer.from_str(text))
+        made = tokenizers.Tokenizer.from_str(text)
+        return SubwordTokenizer(made, adds_special=description.adds_special)
     except Exception as error:  # the library raises nothing more exact
         raise BundleError(f"tokenizer '{description.file}' is not a valid tokenizer.json") from error
 

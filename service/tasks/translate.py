@@ -110,7 +110,8 @@ class Translate:
         return [self._ids_of(text, f"texts[{index}]") for index, text in enumerate(texts)]
 
     def _ids_of(self, text: str, field: str) -> list[int]:
-        limit = self._longest_source - 1  # the end token takes a place
+        end = () if self._task.source_tokenizer.adds_special else (self._task.end_id,)
+        limit = self._longest_source - len(end)  # the end token takes a place
         if len(text) > self._source.longest(limit):
             raise Invalid(
                 f"the text has {len(text)} characters, this model takes {limit} tokens", field=field
@@ -120,7 +121,7 @@ class Translate:
             raise Invalid("expected a text, got nothing but space", field=field)
         if len(ids) > limit:
             raise Invalid(f"the text has {len(ids)} tokens, this model takes at most {limit}", field=field)
-        return [*ids, self._task.end_id]
+        return [*ids, *end]
 
     async def _translate(
         self, ids: list[int], search: _Search, places: asyncio.Semaphore
@@ -148,7 +149,7 @@ class Translate:
         return translation, timing
 
     def _text(self, tokens: Sequence[int]) -> str:
-        silent = {self._task.start_id, self._task.end_id, self._task.pad_id}
+        silent = {self._task.start_id, *self._task.end_ids, self._task.pad_id}
         return self._target.decode([token for token in tokens if token not in silent])
 
 

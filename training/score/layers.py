@@ -1,4 +1,4 @@
-"""The parts of an autoencoder that make it usable on its own: scaling before it, the verdict behind it.
+"""The verdict of an autoencoder, behind it in the model.
 
 Knows tensors only. What is measured on training data is kept as weights, so that it is saved, restored
 and exported with the model.
@@ -9,32 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
-from numpy.typing import NDArray
-
-Values = NDArray[np.floating[Any]]
-
-
-class Scaling(keras.layers.Layer):
-    """Take features [batch, features] from their units to mean 0 and deviation 1, and back."""
-
-    def build(self, shape: tuple[int | None, int]) -> None:
-        """Make the two weights."""
-        self.mean = self.add_weight(shape=shape[1:], initializer="zeros", trainable=False, name="mean")
-        self.deviation = self.add_weight(
-            shape=shape[1:], initializer="ones", trainable=False, name="deviation"
-        )
-
-    def measure(self, rows: Values) -> None:
-        """Set mean and deviation to those of `rows`; a feature that never varies is left unscaled."""
-        deviation = rows.std(axis=0, dtype=np.float64)
-        self.mean.assign(rows.mean(axis=0, dtype=np.float64))
-        self.deviation.assign(np.where(deviation > 0, deviation, 1.0))
-
-    def call(self, values: Any, *, back: bool = False) -> Any:
-        """Return features scaled, or scaled values in the units of the features (`back`)."""
-        return values * self.deviation + self.mean if back else (values - self.mean) / self.deviation
 
 
 class Verdict(keras.layers.Layer):

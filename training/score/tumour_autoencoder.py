@@ -19,8 +19,9 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from training import atomic, plots
 from training.job import Expectation, Job, Loop, Profile, Settings
+from training.scaling import Scaling
 from training.score import rows
-from training.score.layers import Scaling, Verdict
+from training.score.layers import Verdict
 from training.score.rows import Rows, Values
 
 

@@ -115,3 +115,12 @@ def test_a_socket_that_cannot_be_had_is_one_clear_line(tmp_path: Path) -> None:
 def test_the_version_is_told() -> None:
     done = finished("--version")
     assert (done.returncode, done.stdout) == (0, f"Sluice {__version__}\n")
+
+
+def test_the_first_process_of_a_container_leaves_when_told_while_it_starts() -> None:
+    """The kernel keeps from process 1 what it has no handler for; here the handler is what makes the code 0."""
+    code = (
+        "import os; from service.__main__ import leave_when_told; leave_when_told(); os.kill(os.getpid(), 15)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
+    assert done.returncode == 0

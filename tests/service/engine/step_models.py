@@ -1,4 +1,4 @@
-"""Three step graphs as plain functions: the next token follows from a row's whole history, so that a mistake shows.
+"""Step graphs as plain functions: the next token follows from a row's whole history, so that a mistake shows.
 
 Know nothing of generators.
 """
@@ -143,3 +143,18 @@ def present(feeds: Tensors) -> Tensors:
                 assert feeds["position_ids"][row, place] == before.shape[1] + place
                 logits[row, place] = logits_of([fold(0, [*before[0].tolist(), *ids[row, : place + 1]])])[0]
     return {"logits": logits, "present.0.key": np.concatenate([past, new], axis=2)}
+
+
+# The same without positions: the graph counts them itself, from how much past it is given.
+COUNTING = PRESENT.model_copy(update={"positions": None})
+COUNTING_SIGNATURE = PRESENT_SIGNATURE.model_copy(
+    update={"inputs": tuple(each for each in PRESENT_SIGNATURE.inputs if each.name != "position_ids")}
+)
+
+
+def counting(feeds: Tensors) -> Tensors:
+    rows, time = feeds["input_ids"].shape
+    width = feeds["past_key_values.0.key"].shape[2]
+    assert feeds["attention_mask"][:, :width].all()
+    positions = np.repeat(np.arange(width, width + time)[None], rows, axis=0)
+    return present({**feeds, "position_ids": positions})

@@ -31,6 +31,14 @@ def test_a_sampled_sequence_tells_each_token_and_stops_at_the_end_token() -> Non
     assert (decoder.made, decoder.length, decoder.histories()) == ([2, END], 2, ((2, END),))
 
 
+def test_any_of_several_end_tokens_ends_a_sequence() -> None:
+    for end in (END, 2):
+        decoder = SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=(END, 2))
+        assert advance(decoder, one_hot(end)).finish_reason == "stop"
+        search = BeamSearch(1, 0.6, max_new_tokens=9, end_id=(END, 2))
+        assert search.advance(one_hot(end)).result == Hypothesis((), pytest.approx(0, abs=1e-3), "stop")
+
+
 def test_a_sampled_sequence_ends_at_its_length() -> None:
     decoder = SampledSequence(Sampling(temperature=0), max_new_tokens=1, end_id=None)
     assert advance(decoder, one_hot(2)) == Token(2, pytest.approx(-0.0004, abs=1e-3), "length")

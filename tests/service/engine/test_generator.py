@@ -17,12 +17,15 @@ from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut
 from tests.service.engine.step_models import (
     ATTENTION,
     ATTENTION_SIGNATURE,
+    COUNTING,
+    COUNTING_SIGNATURE,
     PRESENT,
     PRESENT_SIGNATURE,
     RECURRENT,
     RECURRENT_SIGNATURE,
     VOCABULARY,
     attention,
+    counting,
     fold,
     logits_of,
     present,
@@ -387,6 +390,21 @@ def test_any_interleaving_over_a_graph_with_whole_presents_gives_the_lone_answer
     limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
     found = asyncio.run(
         _run_with(limits, PRESENT, PRESENT_SIGNATURE, FakeSession(present), arrivals, context=False)
+    )
+    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
+        if fate == "stay":
+            assert isinstance(tokens, list)
+            assert ids(tokens) == expected(prompt, count, 5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
+def test_any_interleaving_over_a_graph_that_counts_positions_itself_gives_the_lone_answers(
+    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
+) -> None:
+    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
+    found = asyncio.run(
+        _run_with(limits, COUNTING, COUNTING_SIGNATURE, FakeSession(counting), arrivals, context=False)
     )
     for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
         if fate == "stay":

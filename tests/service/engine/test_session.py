@@ -67,4 +67,16 @@ def test_a_cgroup_quota_cuts_the_cores(tmp_path: Path, monkeypatch: pytest.Monke
         quota.write_text(text)
         assert usable_cores() == cores
     quota.unlink()
+    monkeypatch.setattr(module, "_CPU_QUOTA_V1", tmp_path / "cpu.cfs_quota_us")
     assert usable_cores() == 8
+
+
+def test_a_cgroup_of_the_first_version_cuts_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(module, "_CPU_QUOTA_V1", tmp_path / "cpu.cfs_quota_us")
+    monkeypatch.setattr(module, "_CPU_PERIOD_V1", tmp_path / "cpu.cfs_period_us")
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    (tmp_path / "cpu.cfs_period_us").write_text("100000\n")
+    for text, cores in [("250000\n", 2), ("-1\n", 8)]:
+        (tmp_path / "cpu.cfs_quota_us").write_text(text)
+        assert usable_cores() == cores

@@ -52,6 +52,31 @@ async def test_a_prompt_is_continued_up_to_the_limit(tmp_path: Path) -> None:
     assert (answer.finish_reason, answer.prompt_tokens, answer.completion_tokens) == ("length", 5, 12)
 
 
+@pytest.mark.parametrize(("prompt", "made"), [("hello", 3), ("abcdefg", 1), ("abcdefgh", 1)])
+async def test_prompt_and_continuation_together_are_no_longer_than_the_model_knows_positions_for(
+    tmp_path: Path, prompt: str, made: int
+) -> None:
+    directory = bundles.write_generator(tmp_path)
+    manifest = bundle.read(directory)
+    limited = manifest.task.model_copy(update={"max_total_tokens": 8})
+    task = build_task(manifest.model_copy(update={"task": limited}), {}, greedy(), directory)
+    answer = await task.run(GenerateRequest(prompt, max_tokens=12), NEVER_S)
+    assert (answer.completion_tokens, answer.finish_reason) == (made, "length")
+
+
+@pytest.mark.parametrize("end", [".", "b"])
+async def test_any_of_several_end_tokens_is_no_part_of_the_text(tmp_path: Path, end: str) -> None:
+    directory = bundles.write_generator(tmp_path)
+    manifest = bundle.read(directory)
+    ends = {"end_id": ALPHABET.index("."), "other_end_ids": (ALPHABET.index("b"),)}
+    generator = saying(f"a{end}", end_id=ALPHABET.index(end))
+    task = build_task(
+        manifest.model_copy(update={"task": manifest.task.model_copy(update=ends)}), {}, generator, directory
+    )
+    answer = await task.run(GenerateRequest("x", max_tokens=5), NEVER_S)
+    assert (answer.text, answer.finish_reason, answer.completion_tokens) == ("a", "stop", 2)
+
+
 async def test_the_stream_tells_each_character_and_in_the_last_chunk_how_it_ended(tmp_path: Path) -> None:
     chunks = await chunks_of(letters(tmp_path, saying("abc")), GenerateRequest("x", max_tokens=3))
     assert [(chunk.text, chunk.tokens, chunk.finish_reason) for chunk in chunks] == [

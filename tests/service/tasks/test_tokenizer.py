@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from service.bundle import BundleError, Tokenizer
 from service.errors import Invalid
@@ -41,6 +42,15 @@ def test_words_become_tokens_and_special_ones_are_neither_added_nor_decoded() ->
     assert ids == [VOCABULARY.index("the"), VOCABULARY.index("cat")]
     assert tokenizer.decode([START, *ids, END]) == "the cat"
     assert tokenizer.size == len(VOCABULARY)
+
+
+def test_the_files_own_special_tokens_are_added_where_the_description_says_so(tmp_path: Path) -> None:
+    words = word_tokenizer()
+    words.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", END)])
+    words.save(str(tmp_path / SUBWORDS.file))
+    special = SUBWORDS.model_copy(update={"adds_special": True})
+    plain, added = (load_tokenizer(each, tmp_path, 99) for each in (SUBWORDS, special))
+    assert added.encode("the cat", "text") == [*plain.encode("the cat", "text"), END]
 
 
 def test_what_the_file_says_of_truncation_and_padding_is_not_heard() -> None:

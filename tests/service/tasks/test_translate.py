@@ -64,6 +64,18 @@ def words(tmp_path: Path) -> Words:
     return Words(tmp_path)
 
 
+async def test_a_source_whose_tokenizer_adds_special_tokens_gets_no_end_token_from_us(words: Words) -> None:
+    task = words.manifest.task
+    assert isinstance(task, bundle.Translate)
+    special = task.source_tokenizer.model_copy(update={"adds_special": True})
+    changed = task.model_copy(update={"source_tokenizer": special})
+    answer = await words.build(words.manifest.model_copy(update={"task": changed})).run(
+        TranslateRequest(("the cat",), max_tokens=2), NEVER_S
+    )
+    assert answer.translations[0].source_tokens == 2
+    assert answer.translations[0].text == translated("the cat")
+
+
 async def test_each_text_is_translated_by_itself_in_its_place(words: Words) -> None:
     texts = ("the cat sleeps", "A big dog", "the man sees the dog")
     answer = await words.run(*texts)

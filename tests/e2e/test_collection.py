@@ -1,0 +1,91 @@
+"""The rest of the collection: each job's smoke profile is trained, exported, served, and asked through every signature."""
+
+import io
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from service import bundle
+from tests.e2e.conftest import MODELS, Server
+from training.jobs import JOBS
+
+pytestmark = pytest.mark.slow
+
+OTHERS = sorted(set(JOBS) - set(MODELS))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train and export them all in this process: TensorFlow is imported once."""
+    from export.__main__ import cli as export
+    from training.__main__ import cli as train
+
+    home = tmp_path_factory.mktemp("collection")
+    runner = CliRunner()
+    for job in OTHERS:
+        with redirect_stdout(io.StringIO()):
+            trained = runner.invoke(
+                train, [job, "--profile", "smoke", "--run", "one", "--runs", str(home / "runs")]
+            )
+            assert trained.exit_code == 0, trained.output
+            run = home / "runs" / job / "one"
+            exported = runner.invoke(export, [str(run), "--models", str(home / "models")])
+        assert exported.exit_code == 0, exported.output
+    return home / "models"
+
+
+@pytest.fixture(scope="module")
+def collection(models: Path) -> Iterator[Server]:
+    with Server(models) as server:
+        for job in OTHERS:
+            server.wait_until_available(job)
+        yield server
+
+
+@pytest.mark.parametrize("job", OTHERS)
+def test_each_signature_answers_over_the_wire_what_its_saved_model_did(
+    collection: Server, models: Path, job: str
+) -> None:
+    manifest = bundle.read(models / job / "1")
+    assert {golden.signature for golden in manifest.golden} == set(manifest.signatures)
+    for golden in manifest.golden:
+        with np.load(models / job / "1" / golden.file) as arrays:
+            inputs = {name[3:]: arrays[name] for name in arrays.files if name.startswith("in.")}
+            expected = {name[4:]: arrays[name] for name in arrays.files if name.startswith("out.")}
+        body = {name: value.tolist() for name, value in inputs.items()}
+        answer = collection.post("predict", {"model": job, "signature": golden.signature, "inputs": body})
+        assert answer.status_code == 200, answer.text
+        outputs = answer.json()["outputs"]
+        assert outputs.keys() == expected.keys()
+        for name, value in expected.items():
+            np.testing.assert_allclose(np.array(outputs[name], value.dtype), value, rtol=1e-3, atol=1e-3)
+
+
+def test_a_classifier_of_named_features_takes_them_by_name(collection: Server, models: Path) -> None:
+    task = bundle.read(models / "wine-ensemble" / "1").task
+    assert isinstance(task, bundle.Classify)
+    assert isinstance(task.accepts, bundle.FeatureInput)
+    features = dict.fromkeys(task.accepts.names, 1.0)
+    answer = collection.post("classify", {"model": "wine-ensemble", "features": features}).json()
+    assert [label["label"] for label in answer["labels"]] != []
+    assert sum(label["probability"] for label in answer["labels"]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_ensemble_s_votes_are_shares_of_its_members(collection: Server, models: Path) -> None:
+    rows = np.load(models / "wine-ensemble" / "1" / "assets.extra" / "golden-members.npz")["in.features"]
+    said = {
+        name: np.array(
+            collection.post(
+                "predict",
+                {"model": "wine-ensemble", "signature": name, "inputs": {"features": rows.tolist()}},
+            ).json()["outputs"]["probabilities"]
+        )
+        for name in ("members", "average", "vote")
+    }
+    np.testing.assert_allclose(said["members"].mean(axis=1), said["average"], atol=1e-6)
+    firsts = np.eye(said["members"].shape[2])[said["members"].argmax(axis=2)]
+    np.testing.assert_allclose(firsts.mean(axis=1), said["vote"], atol=1e-6)

@@ -1,0 +1,4 @@
+"""Jobs whose answers are tensors: codes, pictures, similarities, numbers of a series.
+
+Knows the pictures that `classify` reads, and no other word.
+"""
