@@ -105,8 +105,8 @@ def test_every_word_on_every_wire_answers_right_within_a_generous_objective(load
     slo = "p99=20s,errors=0%,generate/grpc:first-token-p95=20s,rate=1/s"
     run = loaded.load(
         f"--slo={slo}",
-        "--users=10",
-        "--spawn-rate=10",
+        "--users=30",
+        "--spawn-rate=30",
         "--run-time=5s",
         "--weights=tasks-rest-stream=4,tasks-grpc-stream=4",
     )
