@@ -82,7 +82,9 @@ class House:
             self._log.warning("without_effect", note=note)
         self._settings = settings
         changes = Changes()
-        self._metrics = Metrics()
+        self._metrics = Metrics(aliases=settings.metrics.aliases)
+        if settings.engine.device != "cpu":
+            self._metrics.watch_gpus()
         self._registry = Registry(changes)
         store = DirectoryStore(settings.models)
         loader = BundleLoader(
