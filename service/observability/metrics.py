@@ -15,6 +15,7 @@ from typing import Protocol
 
 from prometheus_client import Counter, Histogram, generate_latest
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
 
 from service import __version__
 from service.domain import ModelId, VersionState, Word
@@ -187,11 +188,14 @@ class Metrics:
 
         OpenMetrics has exemplars; whoever does not ask for it gets the Prometheus text format.
         """
+        encode: Callable[..., bytes]
         try:
             encode, media_type = choose_encoder(accept)
         except (TypeError, ValueError):  # the library's, for a version that is not one
             encode, media_type = choose_encoder("")
-        return encode(self.families.registry), media_type
+        # The library's other ways to escape turn the colons of other servers' names into underscores, though colons
+        # are sound; no name here needs escaping.
+        return encode(self.families.registry, escaping=ALLOWUTF8), media_type
 
     def version(self, model: ModelId) -> VersionRecorder:
         """Return the recorder of a version; the same one each time."""

@@ -1,6 +1,7 @@
 """TensorFlow Serving's names say what our own say."""
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.domain import ModelId
 from service.errors import Code
@@ -64,3 +65,11 @@ def test_prometheus_reads_them() -> None:
     text = used().text().decode()
     assert "# TYPE :tensorflow:serving:request_latency histogram" in text
     assert ':tensorflow:serving:request_count{model_name="digits",status="OK"} 2.0' in text
+
+
+@pytest.mark.parametrize("escaping", ["", ";escaping=underscores", ";escaping=allow-utf-8"])
+def test_colons_stay_in_the_format_that_prometheus_asks_for_first(escaping: str) -> None:
+    text, _ = used().exposition(f"application/openmetrics-text;version=1.0.0{escaping},text/plain;q=0.5")
+    assert ':tensorflow:serving:request_count{model_name="digits",status="OK"} 2.0' in text.decode()
+    names = {family.name for family in text_string_to_metric_families(text.decode())}
+    assert {":tensorflow:serving:request_latency", "vllm:num_requests_running"} <= names
