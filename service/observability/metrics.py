@@ -188,14 +188,16 @@ class Metrics:
 
         OpenMetrics has exemplars; whoever does not ask for it gets the Prometheus text format.
         """
-        encode: Callable[..., bytes]
         try:
             encode, media_type = choose_encoder(accept)
         except (TypeError, ValueError):  # the library's, for a version that is not one
             encode, media_type = choose_encoder("")
+        return self._encoded(encode), media_type
+
+    def _encoded(self, encode: Callable[..., bytes]) -> bytes:
         # The library's other ways to escape turn the colons of other servers' names into underscores, though colons
         # are sound; no name here needs escaping.
-        return encode(self.families.registry, escaping=ALLOWUTF8), media_type
+        return encode(self.families.registry, escaping=ALLOWUTF8)
 
     def version(self, model: ModelId) -> VersionRecorder:
         """Return the recorder of a version; the same one each time."""
