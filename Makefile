@@ -7,7 +7,7 @@ help:   ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 serve: .venv/training   ## start the gateway at once; train, export and load the models that are missing
 	$(BIN)/python -m deploy.local $(ARGS)
-train: .venv/training   ## train and export the models that are missing (ARGS="--profile full")
+train: .venv/training   ## train and export the models that are missing (ARGS="--job all --profile full")
 	$(BIN)/python -m deploy.local --only-train $(ARGS)
 test: .venv/dev .venv-clients/clients .venv-triton/triton .venv-load/load   ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
