@@ -83,7 +83,9 @@ class House:
         self._settings = settings
         self._tracer = tracer.create(settings.tracing)
         changes = Changes()
-        self._metrics = Metrics()
+        self._metrics = Metrics(aliases=settings.metrics.aliases)
+        if settings.engine.device != "cpu":
+            self._metrics.watch_gpus()
         self._registry = Registry(changes)
         store = DirectoryStore(settings.models)
         loader = BundleLoader(

@@ -189,6 +189,12 @@ class Admin(_Group):
         return self
 
 
+class Metrics(_Group):
+    """What `/metrics` has."""
+
+    aliases: bool = Field(True, description="also tell metrics by the names that other servers give them")
+
+
 class Engine(_Group):
     """How graphs are run."""
 
@@ -276,6 +282,7 @@ class Settings(_Group):
     operations: Operations = Operations()
     oip: Oip = Oip()
     admin: Admin = Admin()
+    metrics: Metrics = Metrics()
     engine: Engine = Engine()
     limits: Limits = Limits()
     drain: Drain = Drain()

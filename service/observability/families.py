@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from service.observability.memory import MemoryLimit
+
 DURATIONS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 )  # fmt: skip
@@ -21,6 +23,8 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 VERSION = ("model", "version")
 GRAPH = ("model", "version", "signature")
+UNKNOWN = "unknown"
+"""The model of requests that found none."""
 
 
 class Families:
@@ -31,6 +35,7 @@ class Families:
         self.by_version: list[Histogram | Counter | Gauge] = []
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        self.registry.register(MemoryLimit())
         self._requests()
         self._runs()
         self._tokens()
@@ -44,6 +49,9 @@ class Families:
         )
         self.queue_wait = self._histogram(
             "queue_wait_seconds", "How long a request waited for its first run.", (*VERSION, "word")
+        )
+        self.last_success = self._gauge(
+            "last_success_timestamp_seconds", "When a version last answered; 0 before it first did.", VERSION
         )
         self.in_flight = self._gauge("requests_in_flight", "Requests being answered.")
         self.refusals = self._counter(
@@ -104,7 +112,14 @@ class Families:
         self.model_load_duration = self._gauge(
             "model_load_duration_seconds", "How long loading a version took.", VERSION
         )
-        self.model_load_failures = self._counter("model_load_failures", "Loads that failed.", ("model",))
+        self.model_load_failures = self._counter(
+            "model_load_failures", "Loads that failed, by what was wrong.", ("model", "reason")
+        )
+        self.model_refused = self._gauge(
+            "model_refused",
+            "1 for a version whose files are not served, by what is wrong.",
+            (*VERSION, "reason"),
+        )
         self.scan_failures = self._counter(
             "repository_scan_failures", "Looks at the models directory that failed."
         )

@@ -47,6 +47,7 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([] if settings.level == "debug" else [_without_callers_words]),
                 *_renderers(settings, colors=target.isatty()),
             ],
         )
@@ -81,6 +82,12 @@ def _renderers(settings: Log, *, colors: bool) -> list[Processor]:
 def _console(*, colors: bool) -> Processor:
     # Plain: the default shows local variables, and with them what callers sent.
     return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _without_callers_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Leave out which field was wrong: its name may come from a body (a feature, an input). Debugging shows it."""
+    event.pop("field", None)
+    return event
 
 
 def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -18,11 +18,11 @@ from prometheus_client.exposition import choose_encoder
 
 from service import __version__
 from service.domain import ModelId, VersionState, Word
-from service.observability.aliases import VllmNames
-from service.observability.families import Families
+from service.observability import gpus
+from service.observability.aliases import Aliases
+from service.observability.families import UNKNOWN, Families
 from service.observability.tally import Tally
 
-UNKNOWN = "unknown"
 Exemplar = dict[str, str] | None
 """The ids of the trace that shows such a case, if there is one."""
 STATES: tuple[VersionState, ...] = ("loading", "available", "draining", "failed", "unloaded")
@@ -170,11 +170,12 @@ class VersionRecorder:
 class Metrics:
     """The gateway's metrics: recorders for the hot path, and what the repository has to tell."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, aliases: bool = True) -> None:
         self.families = Families()
-        self.families.registry.register(VllmNames(self.families))
         self._recorders: dict[ModelId, VersionRecorder] = {}
         self.unknown = VersionRecorder(self.families, UNKNOWN, "")
+        if aliases:
+            self.families.registry.register(Aliases(self.families, self._tallies))
         self.families.build.labels(__version__, platform.python_version()).set(1)
 
     def text(self) -> bytes:
@@ -197,6 +198,8 @@ class Metrics:
         recorder = self._recorders.get(model)
         if recorder is None:
             recorder = self._recorders[model] = VersionRecorder(self.families, *_labels(model))
+            last_success = self.families.last_success.labels(*_labels(model))
+            last_success.set_function(partial(getattr, recorder.tally, "last_at_unix_s"))
         return recorder
 
     def graph(self, model: ModelId, signature: str) -> GraphRecorder:
@@ -224,6 +227,12 @@ class Metrics:
         """Ask `in_flight` at each scrape how many requests are being answered."""
         self.families.in_flight.set_function(in_flight)
 
+    def watch_gpus(self) -> None:
+        """Ask the GPUs, if there are any, at each scrape for their memory and load."""
+        found = gpus.find()
+        if found is not None:
+            self.families.registry.register(found)
+
     def state(self, model: ModelId, state: VersionState) -> None:
         """Say which state a version is in now."""
         for each in STATES:
@@ -231,13 +240,20 @@ class Metrics:
 
     def loaded(self, model: ModelId, duration_s: float, parity: Iterable[tuple[str, float]]) -> None:
         """Say that a version was loaded, how long that took, and the parity of each signature at export."""
+        self.accepted(model)
         self.families.model_load_duration.labels(*_labels(model)).set(duration_s)
         for signature, ratio in parity:
             self.families.export_parity.labels(*_labels(model), signature).set(ratio)
 
-    def load_failed(self, model: ModelId) -> None:
-        """Count a load that failed."""
-        self.families.model_load_failures.labels(model.name).inc()
+    def load_failed(self, model: ModelId, reason: str) -> None:
+        """Count a load that failed; the version's files stand as refused until they are `accepted`."""
+        self.families.model_load_failures.labels(model.name, reason).inc()
+        self.accepted(model)
+        self.families.model_refused.labels(*_labels(model), reason).set(1)
+
+    def accepted(self, model: ModelId) -> None:
+        """Say that nothing is wrong with a version's files, as far as is known."""
+        self.families.model_refused.remove_by_labels(_by_name(model))
 
     def scan_failed(self) -> None:
         """Count a look at the models directory that failed."""
@@ -263,6 +279,9 @@ class Metrics:
         self._recorders.pop(model, None)
         for family in self.families.by_version:
             family.remove_by_labels(_by_name(model))
+
+    def _tallies(self) -> Iterable[tuple[ModelId, Tally]]:
+        return ((model, recorder.tally) for model, recorder in self._recorders.items())
 
 
 def _labels(model: ModelId) -> tuple[str, str]:

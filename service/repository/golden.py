@@ -14,14 +14,14 @@ from service.bundle import Golden, Signature
 from service.domain import Array
 from service.engine.contracts import Session
 from service.engine.feeds import BATCH
-from service.repository.errors import LoadError
+from service.repository.errors import GoldenError, GraphError, LoadError
 
 _IN = "in."
 _OUT = "out."
 
 
 def ask(directory: Path, golden: Golden, signature: Signature, session: Session, max_rows: int) -> None:
-    """Raise LoadError if `session` answers differently; then run it once with `max_rows` rows.
+    """Raise GoldenError if `session` answers differently, LoadError if it cannot be asked; then run it once with `max_rows` rows.
 
     The measure is that of `bundle.Parity`: max |a-b| / (1 + |a|), with a the recorded answer.
     """
@@ -31,12 +31,12 @@ def ask(directory: Path, golden: Golden, signature: Signature, session: Session,
     try:
         answers = session.run(feeds, names)
     except Exception as error:
-        raise LoadError(f"{asked}: the graph failed to run: {type(error).__name__}") from error
+        raise GraphError(f"{asked}: the graph failed to run: {type(error).__name__}") from error
     for name, answer in zip(names, answers, strict=True):
         distance = _distance(expected[name], answer)
         # Not `>`: a distance that is not a number is no agreement.
         if not distance <= golden.tolerance:
-            raise LoadError(
+            raise GoldenError(
                 f"{asked}: output '{name}' is off by {distance:.3g}, tolerated is {golden.tolerance:.3g}"
             )
     _warm_up(session, signature, feeds, names, max_rows)
@@ -82,4 +82,4 @@ def _warm_up(
     try:
         session.run({name: np.ascontiguousarray(array[take]) for name, array in feeds.items()}, names)
     except Exception as error:
-        raise LoadError(f"a batch of {rows} rows failed to run: {type(error).__name__}") from error
+        raise GraphError(f"a batch of {rows} rows failed to run: {type(error).__name__}") from error

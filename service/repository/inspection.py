@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from service.bundle import DType, Signature, Tensor
 from service.engine.contracts import GraphTensor, Session
 from service.engine.feeds import BATCH
-from service.repository.errors import LoadError
+from service.repository.errors import GraphError
 
 _BATCH_NAMES = frozenset({"batch", "batch_size", "N"})
 """What exporters call the axis of independent rows; any other name is no promise that rows are independent."""
 
 
 def check(signature: Signature, session: Session) -> None:
-    """Raise LoadError for the first tensor of `signature` that the graph does not have as promised."""
+    """Raise GraphError for the first tensor of `signature` that the graph does not have as promised."""
     for kind, promised, declared in (
         ("input", signature.inputs, session.inputs),
         ("output", signature.outputs, session.outputs),
@@ -29,27 +29,29 @@ def check(signature: Signature, session: Session) -> None:
             graph = declared.get(tensor.name)
             if graph is None:
                 known = ", ".join(sorted(declared)) or "none"
-                raise LoadError(f"'{signature.file}' has no {kind} '{tensor.name}'; it has {known}")
+                raise GraphError(f"'{signature.file}' has no {kind} '{tensor.name}'; it has {known}")
             _check_tensor(f"{kind} '{tensor.name}' of '{signature.file}'", tensor, graph)
     missing = session.inputs.keys() - {tensor.name for tensor in signature.inputs}
     if missing:
-        raise LoadError(f"'{signature.file}' needs input '{min(missing)}', which its signature does not name")
+        raise GraphError(
+            f"'{signature.file}' needs input '{min(missing)}', which its signature does not name"
+        )
 
 
 def _check_tensor(where: str, tensor: Tensor, graph: GraphTensor) -> None:
     if tensor.dtype != graph.dtype:
-        raise LoadError(f"{where} is {graph.dtype}, its signature says {tensor.dtype}")
+        raise GraphError(f"{where} is {graph.dtype}, its signature says {tensor.dtype}")
     # Free axes are called differently by the graph; only numbers that contradict each other count.
     fits = len(tensor.shape) == len(graph.shape) and all(
         mine == theirs or not isinstance(theirs, int) or not isinstance(mine, int)
         for mine, theirs in zip(tensor.shape, graph.shape, strict=True)
     )
     if not fits:
-        raise LoadError(f"{where} has shape {list(graph.shape)}, its signature says {list(tensor.shape)}")
+        raise GraphError(f"{where} has shape {list(graph.shape)}, its signature says {list(tensor.shape)}")
 
 
 def describe(file: str, session: Session) -> Signature:
-    """Return the signature of a graph that came without one; raises LoadError for types that we cannot feed.
+    """Return the signature of a graph that came without one; raises GraphError for types that we cannot feed.
 
     Rows are taken to be independent, so that requests may share a run, only where axis 0 of every input has a
     name that says so.
@@ -71,7 +73,7 @@ def _tensors(file: str, declared: Mapping[str, GraphTensor], *, batched: bool) -
 
 def _tensor(file: str, name: str, graph: GraphTensor, *, batched: bool) -> Tensor:
     if graph.dtype not in get_args(DType):
-        raise LoadError(f"'{name}' of '{file}' is {graph.dtype}, which cannot be served")
+        raise GraphError(f"'{name}' of '{file}' is {graph.dtype}, which cannot be served")
     shape: list[int | str] = []
     for axis, size in enumerate(graph.shape):
         if axis == 0 and batched and size in _BATCH_NAMES:
@@ -84,4 +86,4 @@ def _tensor(file: str, name: str, graph: GraphTensor, *, batched: bool) -> Tenso
     try:
         return Tensor.model_validate({"name": name, "dtype": graph.dtype, "shape": tuple(shape)})
     except ValidationError as error:  # pragma: no cover  # dtype and shape were made above
-        raise LoadError(f"'{name}' of '{file}' cannot be described") from error
+        raise GraphError(f"'{name}' of '{file}' cannot be described") from error

@@ -35,7 +35,7 @@ from service.observability import tracing
 from service.observability.metrics import Metrics
 from service.observability.tracing import NULL_TRACER, Batch, Trace, Tracer, Wait
 from service.repository import golden, inspection
-from service.repository.errors import LoadError
+from service.repository.errors import GraphError, LoadError
 from service.repository.huggingface.opening import open_version
 from service.repository.live import LoadedVersion
 from service.tasks.build import Task, build_predict, build_task
@@ -105,7 +105,9 @@ class BundleLoader:
             for name, signature in manifest.signatures.items():
                 sessions[name] = self._open_graph(directory / signature.file)
                 inspection.check(signature, sessions[name])
-        except (BundleError, SessionError) as error:
+        except SessionError as error:
+            raise GraphError(str(error)) from error
+        except BundleError as error:
             raise LoadError(str(error)) from error
         except OSError as error:
             raise LoadError(f"a file cannot be read: {error.strerror or 'unknown reason'}") from error

@@ -171,6 +171,8 @@ class Reloader:
     def _state(self, model: ModelId, state: VersionState, reason: str = "") -> None:
         if self._registry.mark(model, state, reason):
             self._metrics.state(model, state)
+            if not reason:
+                self._metrics.accepted(model)
 
     def _rest(self, model: ModelId) -> None:
         self._state(model, "unloaded", UNLOADED if model.name in self._rules.unloaded else "")
@@ -185,11 +187,11 @@ class Reloader:
         try:
             loaded = await self._loader.load(model, self._store.directory(model))
         except LoadError as error:
-            self._fail(model, fingerprint, str(error))
+            self._fail(model, fingerprint, str(error), error.kind)
             return
         except Exception:  # noqa: BLE001  # whatever is wrong with one version is that version's failure
             self._log.exception("load_failed", **_named(model))
-            self._fail(model, fingerprint, UNEXPECTED)
+            self._fail(model, fingerprint, UNEXPECTED, "internal")
             return
         self._failed.pop(model, None)
         self._live[model] = fingerprint
@@ -202,9 +204,9 @@ class Reloader:
         if replaced is not None:
             self._begin(_close_when_idle(replaced))
 
-    def _fail(self, model: ModelId, fingerprint: Fingerprint, reason: str) -> None:
+    def _fail(self, model: ModelId, fingerprint: Fingerprint, reason: str, kind: str) -> None:
         self._failed[model] = fingerprint
-        self._metrics.load_failed(model)
+        self._metrics.load_failed(model, kind)
         self._log.error("version_failed", **_named(model), reason=reason)
         if model in self._live:
             self._state(model, "available", f"its changed files are not used: {reason}")

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import httpx
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from tests.compose.stack import Stack, run, wait_for
 from tests.e2e.conftest import Newcomer
 from tests.e2e.test_newcomer import CURLS, blocks
+from tests.support.panels import Prometheus
 
 pytestmark = pytest.mark.engine
 
 BACK_WITHIN_S = 30.0
+STREAM = {"prompt": "The ", "max_tokens": 5, "stream": True}
 RULE_WITHIN_S = 60.0
 TOO_LITTLE = "48m"
 
@@ -55,6 +58,25 @@ def test_every_word_answers_over_grpc(reader: Newcomer) -> None:
 def test_prometheus_reports_the_gateway_up_and_counts_its_requests(stack: Stack) -> None:
     wait_for(lambda: stack.query('up{job="gateway"}') == {"gateway:8002": 1.0}, BACK_WITHIN_S)
     assert wait_for(lambda: stack.query("sum by (instance) (sluice_tokens_total) > 0"), BACK_WITHIN_S)
+
+
+def test_the_gateway_knows_its_memory_limit(stack: Stack) -> None:
+    limit = stack.inspect("gateway")["HostConfig"]["Memory"]
+    assert stack.query("sluice_memory_limit_bytes") == {"gateway:8002": limit}
+
+
+def test_every_panel_of_the_dashboards_has_numbers(stack: Stack) -> None:
+    models = {"sluice-model": "prose-lstm", "sluice-generation": "prose-lstm"}
+    with closing(Prometheus(stack.url("PROMETHEUS", ""))) as prometheus:
+
+        def empty() -> set[str]:
+            stack.post("generate", {"prompt": "The ", "max_tokens": 5})
+            with httpx.stream("POST", stack.url("REST", "/v1/generate"), json=STREAM, timeout=60) as answer:
+                assert answer.read().endswith(b"data: [DONE]\n\n")
+            return prometheus.empty_panels(models, "1m", quiet=False)
+
+        # Rates over days are worked out once a minute.
+        wait_for(lambda: not empty(), 90, pause_s=2)
 
 
 def test_a_crash_is_followed_by_a_restart(stack: Stack) -> None:

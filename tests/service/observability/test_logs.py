@@ -50,6 +50,13 @@ def test_json_has_one_object_a_line_with_time_level_and_where_it_came_from() -> 
     }
 
 
+@pytest.mark.parametrize(("level", "shown"), [("info", False), ("debug", True)])
+def test_what_a_caller_called_a_field_is_written_only_for_debugging(level: Any, shown: bool) -> None:
+    stream = written(Log(format="json", level=level))
+    logs.get("service.gateway").info("refused", field="rows[0].blood pressure")
+    assert ("blood pressure" in stream.getvalue()) == shown
+
+
 def test_libraries_write_in_the_same_form() -> None:
     stream = written(Log(format="json"))
     logging.getLogger("service.protocols.edge").warning("request %s failed", "x")

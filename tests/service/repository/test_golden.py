@@ -10,7 +10,7 @@ import pytest
 from service.bundle import Golden, Signature, Tensor
 from service.domain import Array, Tensors
 from service.repository import golden
-from service.repository.errors import LoadError
+from service.repository.errors import GoldenError, GraphError, LoadError
 from tests.support.fakes import FakeSession
 
 SIGNATURE = Signature(
@@ -67,14 +67,14 @@ def test_verdicts_counts_and_words_are_compared_as_well(tmp_path: Path, dtype: t
     answer = np.array(["0", "1", "0"]).astype(np.int64).astype(dtype)
     session = FakeSession(lambda feeds: {"y": np.resize(answer, len(feeds["x"]))})
     asked(tmp_path, session, {"in.x": X, "out.y": answer})
-    with pytest.raises(LoadError, match="off by"):
+    with pytest.raises(GoldenError, match="off by"):
         asked(tmp_path, session, {"in.x": X, "out.y": answer[::-1][[1, 0, 2]]})
 
 
 def test_a_graph_that_fails_is_refused_without_its_words(tmp_path: Path) -> None:
     session = doubling()
     session.fail = RuntimeError("/secret")
-    with pytest.raises(LoadError, match="failed to run: RuntimeError") as caught:
+    with pytest.raises(GraphError, match="failed to run: RuntimeError") as caught:
         asked(tmp_path, session, {"in.x": X, "out.y": X})
     assert "secret" not in str(caught.value)
 
@@ -85,7 +85,7 @@ def test_a_graph_that_fails_only_on_large_batches_is_refused(tmp_path: Path) -> 
 
     session = doubling()
     session.fail, session.fails = MemoryError(), large
-    with pytest.raises(LoadError, match="a batch of 8 rows failed to run"):
+    with pytest.raises(GraphError, match="a batch of 8 rows failed to run"):
         asked(tmp_path, session, {"in.x": X, "out.y": X * 2})
 
 

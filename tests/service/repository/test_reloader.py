@@ -78,7 +78,8 @@ async def test_a_bad_version_never_replaces_a_good_one_and_is_tried_once() -> No
     (_, failed) = house.registry.statuses()
     assert (failed.state, failed.reason) == ("failed", "golden request 'x' is off by 1")
     text = house.metrics.text().decode()
-    assert 'sluice_model_load_failures_total{model="a"} 1.0' in text
+    assert 'sluice_model_load_failures_total{model="a",reason="files"} 1.0' in text
+    assert 'sluice_model_refused{model="a",reason="files",version="2"} 1.0' in text
     assert 'sluice_model_state{model="a",state="failed",version="2"} 1.0' in text
 
 
@@ -92,6 +93,23 @@ async def test_a_bad_version_is_tried_again_when_its_files_change() -> None:
     house.store.versions = {A1: 1}
     await house.settle()
     assert house.states() == {A1: "available"}
+    assert "sluice_model_refused{" not in house.metrics.text().decode()
+
+
+async def test_a_live_version_whose_changed_files_are_bad_is_told_as_refused_until_they_are_as_before() -> (
+    None
+):
+    house = House()
+    house.store.versions = {A1: 0}
+    await house.settle()
+    house.refuse(A1)
+    house.store.versions = {A1: 1}
+    await house.settle()
+    assert house.states() == {A1: "available"}
+    assert 'sluice_model_refused{model="a",reason="files",version="1"} 1.0' in house.metrics.text().decode()
+    house.store.versions = {A1: 0}
+    await house.settle()
+    assert "sluice_model_refused{" not in house.metrics.text().decode()
 
 
 async def test_at_the_start_the_version_before_a_bad_one_serves() -> None:
