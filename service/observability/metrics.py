@@ -14,7 +14,9 @@ from functools import partial
 from typing import Protocol
 
 from prometheus_client import Counter, Histogram, generate_latest
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
 
 from service import __version__
 from service.domain import ModelId, VersionState, Word
@@ -187,11 +189,11 @@ class Metrics:
 
         OpenMetrics has exemplars; whoever does not ask for it gets the Prometheus text format.
         """
-        try:
-            encode, media_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # the library's, for a version that is not one
-            encode, media_type = choose_encoder("")
-        return encode(self.families.registry), media_type
+        kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+        if "application/openmetrics-text" not in kinds:
+            return self.text(), CONTENT_TYPE_PLAIN_0_0_4
+        # The library's default for escaping takes the colons out of names, those of the aliases among them.
+        return openmetrics.generate_latest(self.families.registry, ALLOWUTF8), openmetrics.CONTENT_TYPE_LATEST
 
     def version(self, model: ModelId) -> VersionRecorder:
         """Return the recorder of a version; the same one each time."""
