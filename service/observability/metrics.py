@@ -193,7 +193,8 @@ class Metrics:
         if "application/openmetrics-text" not in kinds:
             return self.text(), CONTENT_TYPE_PLAIN_0_0_4
         # The library's default for escaping takes the colons out of names, those of the aliases among them.
-        return openmetrics.generate_latest(self.families.registry, ALLOWUTF8), openmetrics.CONTENT_TYPE_LATEST
+        text: bytes = openmetrics.generate_latest(self.families.registry, ALLOWUTF8)  # type: ignore[no-untyped-call]  # has no types
+        return text, openmetrics.CONTENT_TYPE_LATEST
 
     def version(self, model: ModelId) -> VersionRecorder:
         """Return the recorder of a version; the same one each time."""
