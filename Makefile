@@ -2,14 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help serve train test check format bench compose proto lock
+.PHONY: help serve train test check format bench load compose proto lock
 help:   ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 serve: .venv/training   ## start the gateway at once; train, export and load the models that are missing
 	$(BIN)/python -m deploy.local $(ARGS)
-train: .venv/training   ## train and export the models that are missing (ARGS="--profile full")
+train: .venv/training   ## train and export the models that are missing (ARGS="--job all --profile full")
 	$(BIN)/python -m deploy.local --only-train $(ARGS)
-test: .venv/dev .venv-clients/clients .venv-triton/triton   ## run the tests
+test: .venv/dev .venv-clients/clients .venv-triton/triton .venv-load/load   ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 check: .venv/dev   ## format, lint, types, import contracts, generated code
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python -m proto.generate --check
@@ -17,6 +17,8 @@ format: .venv/dev   ## format the code and apply the safe lint fixes
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 bench: .venv/dev   ## compare the gateway with a bare session.run loop
 	$(BIN)/python -m loadtests.bench $(ARGS)
+load: .venv/dev .venv-load/load   ## load a running gateway with locust (ARGS="--slo p99=50ms,errors=0.1%")
+	$(BIN)/python -m loadtests load $(ARGS)
 compose:   ## build the images and start gateway, training job and Prometheus in containers
 	docker compose --file deploy/compose.yaml up --build --detach $(ARGS)
 proto: .venv/dev   ## generate pb/ from proto/
@@ -24,5 +26,5 @@ proto: .venv/dev   ## generate pb/ from proto/
 lock: .venv/dev   ## lock the dependencies with hashes
 	requirements/lock $(ARGS)
 
-.venv/% .venv-clients/% .venv-triton/%: requirements/%.txt
+.venv/% .venv-clients/% .venv-triton/% .venv-load/%: requirements/%.txt
 	$(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && touch $@

@@ -12,7 +12,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,10 +22,12 @@ from rich.console import Console
 
 from service.bundle import MANIFEST
 from service.config import ConfigError, Settings, read
+from training.errors import UnknownJob
+from training.jobs import JOBS
 from training.run import Run, newest_first
 
-JOBS = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
-"""What a repository needs, quickest first."""
+FIRST = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
+"""What is made if nobody says what: a model or two for each word, quickest first."""
 
 TRY = {
     "english-french": ("translate", '{"text": "The old teacher does not see the small house."}'),
@@ -35,6 +38,16 @@ TRY = {
 }
 """A call that fits on one line, by model: the word and its body."""
 
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Which jobs are made, how long and how well they train, and where their runs are kept."""
+
+    jobs: tuple[str, ...]
+    profile: str
+    runs: Path
+
+
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -44,18 +57,22 @@ def main(
     *,
     profile: Annotated[str, typer.Option(help="How long and how well to train.")] = "quick",
     runs: Annotated[Path, typer.Option(help="Where training runs are kept.")] = Path("runs"),
+    job: Annotated[
+        list[str] | None, typer.Option(help="A model to make, again for more; `all` is every job.")
+    ] = None,
     only_train: Annotated[bool, typer.Option("--only-train", help="Start no gateway.")] = False,
 ) -> None:
     """Serve this directory's models, and make those that are missing. Other flags go to the gateway."""
     console = Console()
     try:
         settings = read(context.args, os.environ)
-    except ConfigError as error:
+        making = Making(chosen(job or ()), profile, runs)
+    except (ConfigError, UnknownJob) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     assert settings.models is not None, "only other servers' command lines have no such directory"
     if only_train:
-        raise typer.Exit(0 if _make_missing(settings.models, profile, runs, console, None) else 1)
+        raise typer.Exit(0 if _make_missing(settings.models, making, console, None) else 1)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
     # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
@@ -67,8 +84,8 @@ def main(
     try:
         if ports := _listening(gateway):
             _announce(settings, ports, console)
-            if missing(settings.models):
-                _make_missing(settings.models, profile, runs, console, gateway)
+            if missing(settings.models, making.jobs):
+                _make_missing(settings.models, making, console, gateway)
                 if gateway.poll() is None:
                     _announce(settings, ports, console)
         code = gateway.wait()
@@ -86,30 +103,41 @@ def _listening(gateway: subprocess.Popen[bytes]) -> dict[str, int] | None:
     return ports
 
 
-def missing(models: Path) -> list[str]:
-    """Return the jobs without a published version below `models`, quickest to train first."""
-    return [job for job in JOBS if not any((models / job).glob(f"[0-9]*/{MANIFEST}"))]
+def chosen(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the jobs to make, the first ones first; none named means those, `all` every one. Raises UnknownJob."""
+    everything = (*FIRST, *(job for job in JOBS if job not in FIRST))
+    wanted = set(names)
+    if unknown := wanted - {*everything, "all"}:
+        raise UnknownJob(f"there is no job '{min(unknown)}'; there are {', '.join(JOBS)}, and all")
+    if not wanted:
+        return FIRST
+    return everything if "all" in wanted else tuple(job for job in everything if job in wanted)
+
+
+def missing(models: Path, jobs: Iterable[str] = FIRST) -> list[str]:
+    """Return which of `jobs` have no published version below `models`."""
+    return [job for job in jobs if not any((models / job).glob(f"[0-9]*/{MANIFEST}"))]
 
 
 def _make_missing(
-    models: Path, profile: str, runs: Path, console: Console, gateway: subprocess.Popen[bytes] | None
+    models: Path, making: Making, console: Console, gateway: subprocess.Popen[bytes] | None
 ) -> bool:
     """Train and export what is missing, stopping if the gateway ends; return whether all went well."""
     well = True
-    for job in missing(models):
+    for job in missing(models, making.jobs):
         if gateway is not None and gateway.poll() is not None:
             return False
-        console.rule(f"{job}: training ({profile})")
-        well = _make(job, models, profile, runs) and well
+        console.rule(f"{job}: training ({making.profile})")
+        well = _make(job, models, making) and well
     return well
 
 
-def _make(job: str, models: Path, profile: str, runs: Path) -> bool:
-    run = finished_run(runs, job, profile)
+def _make(job: str, models: Path, making: Making) -> bool:
+    run = finished_run(making.runs, job, making.profile)
     if run is None:
-        if _python("training", job, "--profile", profile, "--runs", str(runs), "--resume"):
+        if _python("training", job, "--profile", making.profile, "--runs", str(making.runs), "--resume"):
             return False
-        run = finished_run(runs, job, profile)
+        run = finished_run(making.runs, job, making.profile)
     return run is not None and not _python("export", str(run.path), "--models", str(models))
 
 

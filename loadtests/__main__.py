@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from loadtests import bench
+from loadtests import bench, commands
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 cli.command("bench")(bench.main)
+cli.command("load", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    commands.load
+)
+cli.command("capacity")(commands.capacity)
 
 
 @cli.command()

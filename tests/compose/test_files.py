@@ -13,7 +13,7 @@ from service.config import Settings, read
 DEPLOY = Path(__file__).parents[2] / "deploy"
 STACK: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
-DOCKERFILES = ("Dockerfile", "Dockerfile.training")
+DOCKERFILES = ("Dockerfile", "Dockerfile.load", "Dockerfile.training")
 PROMETHEUS = DEPLOY / "monitoring" / "prometheus"
 PINNED = re.compile(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 

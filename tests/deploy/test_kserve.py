@@ -85,7 +85,7 @@ def test_each_service_is_a_model_that_the_training_job_puts_on_the_volume(docume
     base = one((each for _, each in manifests.files()), "PersistentVolumeClaim")["metadata"]["name"]
     for service in (each for each in documents if each["kind"] == "InferenceService"):
         name = service["metadata"]["name"]
-        assert name in local.JOBS
+        assert name in local.FIRST
         assert service["spec"]["predictor"]["model"]["storageUri"] == f"pvc://{base}/{name}"
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import JOBS, finished_run, missing
+from deploy.local import FIRST, chosen, finished_run, missing
+from training.errors import UnknownJob
 from training.job import Profile, Settings
-from training.jobs import JOBS as KNOWN
+from training.jobs import JOBS
 from training.run import Record, Run
 
 
@@ -30,18 +31,26 @@ def run_of(root: Path, name: str, profile: Profile, day: int) -> Run:
     return Run.create(root / "digits-cnn" / name, record, Settings(profile=profile))
 
 
-def test_every_job_is_made() -> None:
-    assert set(JOBS) == set(KNOWN)
+def test_without_a_choice_the_first_models_are_made_and_all_are_every_job() -> None:
+    assert chosen(()) == FIRST
+    assert set(FIRST) < set(JOBS)
+    assert set(chosen(["all"])) == set(JOBS)
+    assert chosen(["waves-lstm", "digits-cnn"]) == ("digits-cnn", "waves-lstm")
+
+
+def test_a_job_that_is_not_there_is_told_the_known_ones() -> None:
+    with pytest.raises(UnknownJob, match="there is no job 'digits'; there are digits-cnn"):
+        chosen(["digits-cnn", "digits"])
 
 
 def test_a_model_is_missing_until_a_version_is_published(tmp_path: Path) -> None:
-    assert missing(tmp_path) == list(JOBS)
+    assert missing(tmp_path) == list(FIRST)
     (tmp_path / "digits-cnn" / ".tmp-1").mkdir(parents=True)
     (tmp_path / "digits-cnn" / ".tmp-1" / "manifest.json").touch()
     assert "digits-cnn" in missing(tmp_path)
     (tmp_path / "digits-cnn" / "1").mkdir()
     (tmp_path / "digits-cnn" / "1" / "manifest.json").touch()
-    assert missing(tmp_path) == [job for job in JOBS if job != "digits-cnn"]
+    assert missing(tmp_path) == [job for job in FIRST if job != "digits-cnn"]
 
 
 def test_the_newest_complete_run_of_the_profile_is_exported(tmp_path: Path) -> None:
