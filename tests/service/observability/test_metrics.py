@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import timeit
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -173,7 +174,6 @@ def test_without_openmetrics_there_are_no_exemplars() -> None:
     for accept in (
         "",
         "*/*",
-        "application/openmetrics-text; version=new",
         "text/plain; version=0x1",
         "text/plain;version=0.0.4",
         "application/json",
@@ -190,3 +190,21 @@ def test_every_metric_can_be_read_as_openmetrics() -> None:
     assert media_type.startswith("application/openmetrics-text; version=1.0.0")
     names = {family.name for family in text_string_to_metric_families(text.decode())}
     assert set(NAMES) <= names
+
+
+def test_every_series_has_the_same_name_in_both_formats() -> None:
+    metrics = used()
+    for accept in (
+        "application/openmetrics-text; version=new",
+        "text/plain, application/openmetrics-text;q=0.5",
+    ):
+        text, media_type = metrics.exposition(accept)
+        assert media_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        assert series(text) - series(metrics.text()) == set()
+        assert {name for name in series(metrics.text()) if not name.endswith("_created")} <= series(text)
+
+
+def series(text: bytes) -> set[str]:
+    """Return the names of all series of an exposition."""
+    lines = text.decode().splitlines()
+    return {re.split("[{ ]", line)[0] for line in lines if not line.startswith("#")}
