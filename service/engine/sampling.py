@@ -136,14 +136,22 @@ class _Draw:
         return self._pick(self._weights(logits, best))
 
     def from_head(self, logits: Array, best: Array) -> Array:
-        """Draw from what top-k, min-p and top-p leave; of tokens that are equal at the edge, all are left."""
+        """Draw from what top-k, min-p and top-p leave; of equals at the edge, the lower ids are left."""
         weights = self._weights(logits, best)
-        edges = self._edges(weights, self._order, min(HEAD, weights.shape[1]))
-        weights[weights < edges[:, None]] = 0.0
+        vocabulary = weights.shape[1]
+        edges, counts = self._edges(weights, self._order, min(HEAD, vocabulary))
+        dropped = weights < edges[:, None]
+        weights[dropped] = 0.0
+        crowded = np.flatnonzero(vocabulary - np.count_nonzero(dropped, axis=1) > counts)
+        if len(crowded):
+            # Logits so close that their weights are equal are told apart here.
+            mine = logits[self.places]
+            for row in crowded:
+                weights[row, np.argsort(-mine[row], kind="stable")[counts[row] :]] = 0.0
         return self._pick(weights)
 
-    def _edges(self, weights: Array, rows: Array, count: int) -> Array:
-        """Return the least weight of each row that is left, looking at the `count` largest first."""
+    def _edges(self, weights: Array, rows: Array, count: int) -> tuple[Array, Array]:
+        """Return the least weight of each row that is left and how many are, looking at the `count` largest first."""
         vocabulary = weights.shape[1]
         part = weights if count == vocabulary else np.partition(weights, vocabulary - count, axis=1)
         ranked = np.sort(part[:, vocabulary - count :], axis=1)[:, ::-1]
@@ -156,10 +164,11 @@ class _Draw:
         last = (cumulative[:, :-1] < wanted).sum(axis=1)
         last = np.minimum(last, np.maximum(1, (~dropped).sum(axis=1)) - 1)
         edges: Array = ranked[np.arange(len(ranked)), last]
+        counts = last + 1
         short = ~dropped[:, -1] & (self._limited[rows] | (cumulative[:, -1] < wanted[:, 0]))
         if count < vocabulary and short.any():
-            edges[short] = self._edges(weights[short], rows[short], vocabulary)
-        return edges
+            edges[short], counts[short] = self._edges(weights[short], rows[short], vocabulary)
+        return edges, counts
 
     def _weights(self, logits: Array, best: Array) -> Array:
         """Return each row's probabilities in multiples of the largest one's."""
