@@ -94,12 +94,14 @@ class SamplerGroup:
         self._samplers = samplers
         self._adjusted = [row for row, sampler in enumerate(samplers) if sampler.adjusts]
         drawn = [row for row, sampler in enumerate(samplers) if not sampler.greedy]
-        self._truncated = _Draw(samplers, [row for row in drawn if samplers[row].truncates])
-        self._whole = _Draw(samplers, [row for row in drawn if not samplers[row].truncates])
+        truncated = [row for row in drawn if samplers[row].truncates]
+        whole = [row for row in drawn if not samplers[row].truncates]
+        self._truncated = _Draw(samplers, truncated) if truncated else None
+        self._whole = _Draw(samplers, whole) if whole else None
 
     def choose(self, logits: Array, best: Array) -> Array:
         """Return a token id for each row of `logits` [rows, vocabulary], whose largest are at `best` [rows]."""
-        if not self._adjusted and not self._truncated.rows and not self._whole.rows:
+        if not self._adjusted and self._truncated is None and self._whole is None:
             return best
         tokens = best.copy()
         if self._adjusted:
@@ -107,9 +109,9 @@ class SamplerGroup:
             for row in self._adjusted:
                 self._samplers[row].adjust(logits[row])
             tokens[self._adjusted] = logits[self._adjusted].argmax(axis=1)
-        if self._whole.rows:
+        if self._whole is not None:
             tokens[self._whole.places] = self._whole.from_all(logits, tokens)
-        if self._truncated.rows:
+        if self._truncated is not None:
             tokens[self._truncated.places] = self._truncated.from_head(logits, tokens)
         for row in self._adjusted:
             self._samplers[row].count(int(tokens[row]))
@@ -120,8 +122,7 @@ class _Draw:
     """The rows of a group that are drawn in one way."""
 
     def __init__(self, samplers: Sequence[Sampler], rows: list[int]) -> None:
-        self.rows = len(rows)
-        self.places = slice(None) if self.rows == len(samplers) else np.array(rows, np.intp)
+        self.places = slice(None) if len(rows) == len(samplers) else np.array(rows, np.intp)
         self._samplers = [samplers[row] for row in rows]
         self._order = np.arange(len(rows))
         each = [sampler.sampling for sampler in self._samplers]
@@ -223,15 +224,11 @@ def most_probable(logits: Array, log_normaliser: float, count: int) -> tuple[tup
     return tuple((int(token), float(logits[token]) - log_normaliser) for token in _largest(logits, count))
 
 
-def log_normalisers(logits: Array, highest: Array | None = None, scratch: Array | None = None) -> Array:
-    """Return log(sum(exp(row))) for each row of `logits` [rows, vocabulary], in float64.
-
-    `highest` [rows] are the rows' largest, if known, and `scratch` is memory of the logits' shape to work in.
-    """
-    if highest is None:
-        highest = logits.max(axis=1)
+def log_normalisers(logits: Array) -> Array:
+    """Return log(sum(exp(row))) for each row of `logits` [rows, vocabulary], in float64."""
+    highest = logits.max(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
-        shifted = np.subtract(logits, highest[:, None], out=scratch)
+        shifted = np.subtract(logits, highest[:, None])
     total = np.exp(shifted, out=shifted).sum(axis=1)
     result: Array = np.log(total.astype(np.float64)) + highest
     return result
