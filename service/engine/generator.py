@@ -127,9 +127,11 @@ class Generator:
         most = len(prompt.scored) + max_new_tokens
         sequence = self._submit(decoder, prompt, most, deadline_at_s, caller)
         try:
-            reason = None
+            reason, outbox = None, sequence.outbox
             while reason is None:
-                token = await self._next(sequence)
+                while not outbox:
+                    await outbox.filled()
+                token = self._taken(sequence)
                 assert isinstance(token, Token), "a sampled sequence tells tokens"
                 reason = token.finish_reason
                 yield token
@@ -151,7 +153,9 @@ class Generator:
         decoder = BeamSearch(beams, length_penalty, max_new_tokens, self._end_id)
         sequence = self._submit(decoder, prompt, max_new_tokens, deadline_at_s, caller)
         try:
-            hypothesis = await self._next(sequence)
+            while not sequence.outbox:
+                await sequence.outbox.filled()
+            hypothesis = self._taken(sequence)
             assert isinstance(hypothesis, Hypothesis), "a beam search tells one hypothesis"
             return hypothesis
         finally:
@@ -166,8 +170,8 @@ class Generator:
         self._news.set()
         self._runs.close()
 
-    async def _next(self, sequence: Sequence) -> Told:
-        item = await sequence.outbox.get()
+    def _taken(self, sequence: Sequence) -> Told:
+        item = sequence.outbox.take()
         if isinstance(item, ServiceError):
             raise item
         if sequence.stage == "paused" and len(sequence.outbox) <= self._limits.unread_tokens // 2:
