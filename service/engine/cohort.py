@@ -30,6 +30,7 @@ class Cohort:
         self._everything = places == list(range(rows))
         self._places = np.array(places, np.intp)
         self.slots = np.array([sequence.slots[0] for sequence, _ in self._sampled], np.intp)
+        self._silent: list[tuple[tuple[int, float], ...]] = [()] * len(self._sampled)
         self._choice = SampledRows([decoder for _, decoder in self._sampled])
 
     def sample(self, logits: Array) -> tuple[Array, list[tuple[TokenSequence, Token]]]:
@@ -38,13 +39,14 @@ class Cohort:
         """
         mine = logits if self._everything else logits[self._places]
         tokens, logprobs, tops = self._choice.choose(mine)
-        told = []
-        for row, ((sequence, decoder), token, logprob) in enumerate(
-            zip(self._sampled, tokens.tolist(), logprobs, strict=True)
-        ):
-            if not sequence.over:
-                top = tops.get(row, ()) if tops else ()
-                told.append((sequence, decoder.take(token, logprob, sequence.queue_s, top)))
+        best = [tops.get(row, ()) for row in range(len(tokens))] if tops else self._silent
+        told = [
+            (sequence, decoder.take(token, logprob, sequence.queue_s, top))
+            for (sequence, decoder), token, logprob, top in zip(
+                self._sampled, tokens.tolist(), logprobs, best, strict=True
+            )
+            if not sequence.over
+        ]
         return tokens, told
 
     def broken(self, logits: Array) -> list[tuple[TokenSequence, ArithmeticError]]:

@@ -3,7 +3,8 @@
 The thin loop around `roster`, which decides who runs. Knows runs, rows and readers; knows nothing of texts or of any
 model beyond its manifest's step block.
 
-Promises: a sequence starts in the first step after its slots are free; a caller who left frees them before the
+Promises: a sequence starts in the first step after its slots are free, or, while more wait than can start, after a
+few more with others (`scheduling.held_back`); a caller who left frees them before the
 next step; a prompt is read in chunks, so running rows wait for one chunk at most; who must yield because the cache is
 full goes on later as if nothing had been; a slow reader holds its own row only; a failed step fails only the sequences
 that fail alone as well; closing answers everyone.
@@ -332,10 +333,10 @@ class Generator:
         self._step.next[cohort.slots, 0] = tokens
         most = self._limits.unread_tokens
         for sequence, token in told:
-            sequence.outbox.put(token)
+            unread = sequence.outbox.put(token)
             if token.finish_reason is not None:
                 self._roster.leave(sequence)
-            elif len(sequence.outbox) >= most:
+            elif unread >= most:
                 self._roster.pause(sequence, time.monotonic())
 
     def _search(self, sequence: Sequence, logits: Array) -> None:

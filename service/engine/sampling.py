@@ -37,7 +37,8 @@ class Sampler:
             or sampling.repetition_penalty != 1.0
         )
         self._prompt = prompt
-        self._random = np.random.default_rng(sampling.seed)
+        # To seed a stream takes longer than a step of a small model does for a row; the greedy need none.
+        self._random = None if self.greedy else np.random.default_rng(sampling.seed)
         self._counts: Array | None = None
         self.held = False
 
@@ -48,7 +49,7 @@ class Sampler:
 
     def draw(self) -> float:
         """Return the next number of the random stream, 0 <= x < 1."""
-        return 0.0 if self.held else self._random.random()
+        return 0.0 if self.held or self._random is None else self._random.random()
 
     def adjust(self, logits: Array) -> None:
         """Change `logits` [vocabulary], float64, in place: bias first, then penalties.

@@ -27,6 +27,8 @@ slow reader.
 class Outbox:
     """What was told and not yet read; for one reader."""
 
+    __slots__ = ("_items", "_reader")
+
     def __init__(self) -> None:
         self._items: deque[Told] = deque()
         self._reader: asyncio.Future[None] | None = None
@@ -43,14 +45,15 @@ class Outbox:
         self._reader = asyncio.get_running_loop().create_future()
         return self._reader
 
-    def put(self, item: Told) -> None:
-        """Tell something."""
+    def put(self, item: Told) -> int:
+        """Tell something; returns how much is unread."""
         self._items.append(item)
         reader = self._reader
         if reader is not None:
             self._reader = None
             if not reader.done():
                 reader.set_result(None)
+        return len(self._items)
 
 
 @dataclass(slots=True, eq=False)
