@@ -136,7 +136,8 @@ class Sampling:
     (pairs of token id and what is added to its logit) and the penalties for tokens that came before change the
     logits: two that are subtracted for generated ones, and `repetition_penalty` (1 switches it off), a factor for
     those of the prompt as well. With `logprobs`, the log-probability of each token, and so many of the most
-    probable in its place, are told; they are the model's own, before anything here changed them.
+    probable in its place, are told; they are the model's own, before anything here changed them. `ranked` asks for
+    their sum alone (`TextChunk.logprob`).
     """
 
     temperature: float = 1.0
@@ -149,6 +150,7 @@ class Sampling:
     logprobs: int | None = None
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    ranked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,8 @@ class TextChunk:
     """A piece of generated text; the last one has a `finish_reason` and the counts.
 
     Texts of all chunks joined are the answer; a stop string is never part of it. `logprobs` has the tokens of
-    this text if they were asked for; `logprob`, in the last chunk, is the sum over every token that was made.
+    this text if they were asked for; `logprob`, in the last chunk, is the sum over every token that was made, if it
+    or they were asked for.
     """
 
     model: ModelId

@@ -5,7 +5,7 @@ Knows rows of logits and decoders. Knows nothing of sessions or of who waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,25 +30,24 @@ class Cohort:
         self._everything = places == list(range(rows))
         self._places = np.array(places, np.intp)
         self.slots = np.array([sequence.slots[0] for sequence, _ in self._sampled], np.intp)
+        self._silent: list[tuple[tuple[int, float], ...]] = [()] * len(self._sampled)
         self._choice = SampledRows([decoder for _, decoder in self._sampled])
 
-    def sample(self, logits: Array) -> tuple[Array, Iterator[tuple[TokenSequence, Token]]]:
+    def sample(self, logits: Array) -> tuple[Array, list[tuple[TokenSequence, Token]]]:
         """Choose a token for each sampled sequence that is not over: the tokens to be fed to `slots`, and what is to
         be told. Raises ArithmeticError if one row's logits are not numbers.
         """
         mine = logits if self._everything else logits[self._places]
         tokens, logprobs, tops = self._choice.choose(mine)
-        return tokens, self._told(tokens, logprobs, tops)
-
-    def _told(
-        self, tokens: Array, logprobs: list[float], tops: dict[int, tuple[tuple[int, float], ...]]
-    ) -> Iterator[tuple[TokenSequence, Token]]:
-        for row, ((sequence, decoder), token, logprob) in enumerate(
-            zip(self._sampled, tokens.tolist(), logprobs, strict=True)
-        ):
-            if not sequence.over:
-                top = tops.get(row, ()) if tops else ()
-                yield sequence, decoder.take(token, logprob, sequence.queue_s, top)
+        best = [tops.get(row, ()) for row in range(len(tokens))] if tops else self._silent
+        told = [
+            (sequence, decoder.take(token, logprob, sequence.queue_s, top))
+            for (sequence, decoder), token, logprob, top in zip(
+                self._sampled, tokens.tolist(), logprobs, best, strict=True
+            )
+            if not sequence.over
+        ]
+        return tokens, told
 
     def broken(self, logits: Array) -> list[tuple[TokenSequence, ArithmeticError]]:
         """Return the sampled sequences whose logits are not numbers."""

@@ -94,7 +94,7 @@ class Prompt:
 
 
 class Token(NamedTuple):
-    """One generated token; `logprob` is natural and of the distribution before truncation.
+    """One generated token; `logprob`, if the sampling asked for it, is natural and of the distribution before truncation.
 
     The last token of a sequence has a finish reason: `stop` for the end token (which is included), or
     `length`. `queue_s` is how long the sequence waited for its slot. `top` has the most probable tokens in its
@@ -102,7 +102,7 @@ class Token(NamedTuple):
     """
 
     id: int
-    logprob: float
+    logprob: float | None = None
     finish_reason: FinishReason | None = None
     queue_s: float = 0.0
     top: tuple[tuple[int, float], ...] = ()

@@ -5,7 +5,6 @@ Pure: logits in, the next tokens and the parents of each row out. Knows nothing 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from service.engine.sampling import (
     most_probable,
 )
 
+Tops = dict[int, tuple[tuple[int, float], ...]]
+"""The most probable tokens and their logprobs, by row."""
 NOT_NUMBERS = "the model gave logits that are not numbers"
 EndId = int | Collection[int] | None
 """The token that ends a sequence, several of which any does, or none."""
@@ -59,6 +60,7 @@ class SampledSequence:
         self.sampler = Sampler(sampling, (*prompt, *given))
         self.sampler.held = bool(given)
         self.top = sampling.logprobs or 0
+        self.tells_logprobs = sampling.logprobs is not None or sampling.ranked or bool(given)
         self.made: list[int] = []
         self._left = max_new_tokens
         self._ends = _ends(end_id)
@@ -72,7 +74,9 @@ class SampledSequence:
         """Return what was made so far in each row."""
         return (tuple(self.made),)
 
-    def take(self, token: int, logprob: float, queue_s: float, top: tuple[tuple[int, float], ...]) -> Token:
+    def take(
+        self, token: int, logprob: float | None, queue_s: float, top: tuple[tuple[int, float], ...]
+    ) -> Token:
         """Go on with a token that was chosen, and return what to tell of it."""
         self.made.append(token)
         reason: FinishReason | None = None
@@ -96,33 +100,37 @@ class SampledRows:
         self._decoders = decoders
         self._rows = np.arange(len(decoders))
         self._group = SamplerGroup([decoder.sampler for decoder in decoders])
-        self._scratch: Array | None = None
+        self._told = [row for row, decoder in enumerate(decoders) if decoder.tells_logprobs]
+        self._silent: list[float | None] = [None] * len(decoders)
         self._given = [(row, decoder.given) for row, decoder in enumerate(decoders) if decoder.given]
         self._wanted = [(row, decoder.top) for row, decoder in enumerate(decoders) if decoder.top]
 
-    def choose(self, logits: Array) -> tuple[Array, list[float], dict[int, tuple[tuple[int, float], ...]]]:
-        """Return the token of each row of `logits` [rows, vocabulary], its logprob, and the most probable of those
+    def choose(self, logits: Array) -> tuple[Array, list[float | None], Tops]:
+        """Return the token of each row of `logits` [rows, vocabulary], and its logprob and the most probable of those
         rows that want them; raises ArithmeticError if a row's logits are not numbers.
         """
         best = logits.argmax(axis=1)
         highest = logits[self._rows, best]
-        if self._scratch is None or self._scratch.shape != logits.shape:
-            self._scratch = np.empty_like(logits)
-        normalisers = log_normalisers(logits, highest, self._scratch)
-        # One that is no number makes the sum none; the rows are looked through only then.
-        if not math.isfinite(normalisers.sum()):
+        # One that is no number is found to be the largest.
+        if not np.isfinite(highest).all():
             raise ArithmeticError(NOT_NUMBERS)
         tokens = self._group.choose(logits, best)
         if self._given:
             tokens = tokens.copy()
             for row, given in self._given:
                 tokens[row] = given[0] if given else tokens[row]
-        chosen = highest if tokens is best else logits[self._rows, tokens]
-        logprobs = (chosen - normalisers).tolist()
-        tops = {
-            row: most_probable(logits[row], float(normalisers[row]), count) for row, count in self._wanted
-        }
-        return tokens, logprobs, tops
+        # In a step of a small model, logarithms that nobody asked for would be most of the loop's own time.
+        return (tokens, *self._logprobs(logits, tokens)) if self._told else (tokens, self._silent, {})
+
+    def _logprobs(self, logits: Array, tokens: Array) -> tuple[list[float | None], Tops]:
+        normalisers = log_normalisers(logits[self._told])
+        chosen = logits[self._told, tokens[self._told]] - normalisers
+        logprobs = self._silent.copy()
+        for row, logprob in zip(self._told, chosen.tolist(), strict=True):
+            logprobs[row] = logprob
+        normaliser_of = dict(zip(self._told, normalisers.tolist(), strict=True))
+        tops = {row: most_probable(logits[row], normaliser_of[row], count) for row, count in self._wanted}
+        return logprobs, tops
 
 
 def _ends(end_id: EndId) -> frozenset[int]:

@@ -3,7 +3,8 @@
 The thin loop around `roster`, which decides who runs. Knows runs, rows and readers; knows nothing of texts or of any
 model beyond its manifest's step block.
 
-Promises: a sequence starts in the first step after its slots are free; a caller who left frees them before the
+Promises: a sequence starts in the first step after its slots are free, or, while more wait than can start, after a
+few more with others (`scheduling.held_back`); a caller who left frees them before the
 next step; a prompt is read in chunks, so running rows wait for one chunk at most; who must yield because the cache is
 full goes on later as if nothing had been; a slow reader holds its own row only; a failed step fails only the sequences
 that fail alone as well; closing answers everyone.
@@ -127,9 +128,11 @@ class Generator:
         most = len(prompt.scored) + max_new_tokens
         sequence = self._submit(decoder, prompt, most, deadline_at_s, caller)
         try:
-            reason = None
+            reason, outbox = None, sequence.outbox
             while reason is None:
-                token = await self._next(sequence)
+                while not outbox:
+                    await outbox.filled()
+                token = self._taken(sequence)
                 assert isinstance(token, Token), "a sampled sequence tells tokens"
                 reason = token.finish_reason
                 yield token
@@ -151,7 +154,9 @@ class Generator:
         decoder = BeamSearch(beams, length_penalty, max_new_tokens, self._end_id)
         sequence = self._submit(decoder, prompt, max_new_tokens, deadline_at_s, caller)
         try:
-            hypothesis = await self._next(sequence)
+            while not sequence.outbox:
+                await sequence.outbox.filled()
+            hypothesis = self._taken(sequence)
             assert isinstance(hypothesis, Hypothesis), "a beam search tells one hypothesis"
             return hypothesis
         finally:
@@ -166,8 +171,8 @@ class Generator:
         self._news.set()
         self._runs.close()
 
-    async def _next(self, sequence: Sequence) -> Told:
-        item = await sequence.outbox.get()
+    def _taken(self, sequence: Sequence) -> Told:
+        item = sequence.outbox.take()
         if isinstance(item, ServiceError):
             raise item
         if sequence.stage == "paused" and len(sequence.outbox) <= self._limits.unread_tokens // 2:
@@ -328,10 +333,10 @@ class Generator:
         self._step.next[cohort.slots, 0] = tokens
         most = self._limits.unread_tokens
         for sequence, token in told:
-            sequence.outbox.put(token)
+            unread = sequence.outbox.put(token)
             if token.finish_reason is not None:
                 self._roster.leave(sequence)
-            elif len(sequence.outbox) >= most:
+            elif unread >= most:
                 self._roster.pause(sequence, time.monotonic())
 
     def _search(self, sequence: Sequence, logits: Array) -> None:

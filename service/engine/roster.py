@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence
 from service.engine.step import StepFeeds
 from service.errors import ServiceError, TimedOut
+
+_PRECEDENCE = operator.attrgetter("precedence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Roster:
         self.next_check_at_s = math.inf
         self.changed = False
         self._arrived = False
+        self._held_rounds = 0
 
     @property
     def running(self) -> int:
@@ -89,7 +93,7 @@ class Roster:
     @property
     def rows(self) -> int:
         """How many slots are taken."""
-        return sum(sequence.decoder.width for sequence in self._running)
+        return sum([sequence.decoder.width for sequence in self._running])
 
     @property
     def waiting(self) -> int:
@@ -136,13 +140,13 @@ class Roster:
         if self.changed:
             self._retire()
         # Who did not fit fits no better before somebody has left, paused or come.
-        if (self.changed or self._arrived) and (self._yielded or len(self._waiting)):
+        if (self.changed or self._arrived or self._held_rounds) and self.waiting:
             self._admit(now_s)
         self._arrived = False
 
     def layout(self) -> Round:
         """Make who does not fit any more yield, lay the rest side by side, and return what to run."""
-        self._running.sort(key=lambda sequence: sequence.precedence)
+        self._running.sort(key=_PRECEDENCE)
         self._make_room()
         stepping = self._stepping()
         reading, counts = self._reading()
@@ -152,7 +156,7 @@ class Roster:
         parked = [slot for each in self._running for slot in each.slots if slot not in placed]
         self._arrange([*ordered, parked])
         self.changed = False
-        longest = max((sequence.claim.tokens for sequence in self._running), default=0)
+        longest = max([sequence.tokens for sequence in self._running], default=0)
         self._step.state.fit(longest, self.rows, tight=self._space.limit_bytes is not None)
         return self._round(stepping, chosen, counts, longest)
 
@@ -176,6 +180,11 @@ class Roster:
     def _claims(self) -> list[Claim]:
         return [sequence.claim for sequence in self._running]
 
+    def _together(self) -> list[Claim]:
+        """Return what the running sequences take, as one claim; there is none if nobody runs."""
+        longest = max([sequence.tokens for sequence in self._running], default=0)
+        return [Claim(self.rows, longest)] if self._running else []
+
     def _check_times(self, now_s: float) -> None:
         upcoming = math.inf
         for sequence in self.everyone():
@@ -194,6 +203,11 @@ class Roster:
     def _end(self, sequence: Sequence, error: ServiceError) -> None:
         sequence.tell(error)
         self.leave(sequence)
+
+    @property
+    def _reads_apart(self) -> bool:
+        """Whether prompts are read in runs of their own, while somebody steps."""
+        return self._chunk > 1 and any(each.stage == "stepping" for each in self._running)
 
     def _retire(self) -> None:
         gone = [sequence for sequence in self._running if sequence.over]
@@ -225,9 +239,17 @@ class Roster:
         ]
 
     def _admit(self, now_s: float) -> None:
+        if self.rows >= self._space.slots:
+            return
+        if self._reads_apart and scheduling.held_back(
+            self._space, self.rows, self.waiting, self._held_rounds
+        ):
+            self._held_rounds += 1
+            return
+        self._held_rounds = 0
         for sequence in self._running:
             self._charge(sequence)
-        claims = self._claims()
+        claims = self._together()
         while True:
             following = self._yielded[0] if self._yielded else self._waiting.peek(now_s)
             if following is None or not scheduling.starts(self._space, claims, following.claim):
@@ -257,7 +279,7 @@ class Roster:
             sequence.leader = reader
 
     def _charge(self, sequence: Sequence) -> None:
-        served = sequence.decoder.width * (len(sequence.prompt.tokens) + sequence.decoder.length)
+        served = sequence.decoder.width * sequence.tokens
         self._waiting.charge(sequence.caller.client, served - sequence.charged)
         sequence.charged = served
 
@@ -270,7 +292,7 @@ class Roster:
         for sequence in yielding:
             self._on_yield()
             sequence.slots = []
-            bisect.insort(self._yielded, sequence, key=lambda each: each.precedence)
+            bisect.insort(self._yielded, sequence, key=_PRECEDENCE)
             self._hand_over(sequence)
 
     def _stepping(self) -> list[list[Sequence]]:
@@ -282,7 +304,7 @@ class Roster:
             return [fed] if fed else []
         ages: dict[int, list[Sequence]] = {}
         for sequence in fed:
-            age = sequence.fed if sequence.stage == "reading" else sequence.claim.tokens - 1
+            age = sequence.fed if sequence.stage == "reading" else sequence.tokens - 1
             ages.setdefault(age, []).append(sequence)
         return list(ages.values())
 

@@ -37,7 +37,8 @@ class Sampler:
             or sampling.repetition_penalty != 1.0
         )
         self._prompt = prompt
-        self._random = np.random.default_rng(sampling.seed)
+        # To seed a stream takes longer than a step of a small model does for a row; the greedy need none.
+        self._random = None if self.greedy else np.random.default_rng(sampling.seed)
         self._counts: Array | None = None
         self.held = False
 
@@ -48,7 +49,7 @@ class Sampler:
 
     def draw(self) -> float:
         """Return the next number of the random stream, 0 <= x < 1."""
-        return 0.0 if self.held else self._random.random()
+        return 0.0 if self.held or self._random is None else self._random.random()
 
     def adjust(self, logits: Array) -> None:
         """Change `logits` [vocabulary], float64, in place: bias first, then penalties.
@@ -94,12 +95,14 @@ class SamplerGroup:
         self._samplers = samplers
         self._adjusted = [row for row, sampler in enumerate(samplers) if sampler.adjusts]
         drawn = [row for row, sampler in enumerate(samplers) if not sampler.greedy]
-        self._truncated = _Draw(samplers, [row for row in drawn if samplers[row].truncates])
-        self._whole = _Draw(samplers, [row for row in drawn if not samplers[row].truncates])
+        truncated = [row for row in drawn if samplers[row].truncates]
+        whole = [row for row in drawn if not samplers[row].truncates]
+        self._truncated = _Draw(samplers, truncated) if truncated else None
+        self._whole = _Draw(samplers, whole) if whole else None
 
     def choose(self, logits: Array, best: Array) -> Array:
         """Return a token id for each row of `logits` [rows, vocabulary], whose largest are at `best` [rows]."""
-        if not self._adjusted and not self._truncated.rows and not self._whole.rows:
+        if not self._adjusted and self._truncated is None and self._whole is None:
             return best
         tokens = best.copy()
         if self._adjusted:
@@ -107,9 +110,9 @@ class SamplerGroup:
             for row in self._adjusted:
                 self._samplers[row].adjust(logits[row])
             tokens[self._adjusted] = logits[self._adjusted].argmax(axis=1)
-        if self._whole.rows:
+        if self._whole is not None:
             tokens[self._whole.places] = self._whole.from_all(logits, tokens)
-        if self._truncated.rows:
+        if self._truncated is not None:
             tokens[self._truncated.places] = self._truncated.from_head(logits, tokens)
         for row in self._adjusted:
             self._samplers[row].count(int(tokens[row]))
@@ -120,8 +123,7 @@ class _Draw:
     """The rows of a group that are drawn in one way."""
 
     def __init__(self, samplers: Sequence[Sampler], rows: list[int]) -> None:
-        self.rows = len(rows)
-        self.places = slice(None) if self.rows == len(samplers) else np.array(rows, np.intp)
+        self.places = slice(None) if len(rows) == len(samplers) else np.array(rows, np.intp)
         self._samplers = [samplers[row] for row in rows]
         self._order = np.arange(len(rows))
         each = [sampler.sampling for sampler in self._samplers]
@@ -136,14 +138,22 @@ class _Draw:
         return self._pick(self._weights(logits, best))
 
     def from_head(self, logits: Array, best: Array) -> Array:
-        """Draw from what top-k, min-p and top-p leave; of tokens that are equal at the edge, all are left."""
+        """Draw from what top-k, min-p and top-p leave; of equals at the edge, the lower ids are left."""
         weights = self._weights(logits, best)
-        edges = self._edges(weights, self._order, min(HEAD, weights.shape[1]))
-        weights[weights < edges[:, None]] = 0.0
+        vocabulary = weights.shape[1]
+        edges, counts = self._edges(weights, self._order, min(HEAD, vocabulary))
+        dropped = weights < edges[:, None]
+        weights[dropped] = 0.0
+        crowded = np.flatnonzero(vocabulary - np.count_nonzero(dropped, axis=1) > counts)
+        if len(crowded):
+            # Logits so close that their weights are equal are told apart here.
+            mine = logits[self.places]
+            for row in crowded:
+                weights[row, np.argsort(-mine[row], kind="stable")[counts[row] :]] = 0.0
         return self._pick(weights)
 
-    def _edges(self, weights: Array, rows: Array, count: int) -> Array:
-        """Return the least weight of each row that is left, looking at the `count` largest first."""
+    def _edges(self, weights: Array, rows: Array, count: int) -> tuple[Array, Array]:
+        """Return the least weight of each row that is left and how many are, looking at the `count` largest first."""
         vocabulary = weights.shape[1]
         part = weights if count == vocabulary else np.partition(weights, vocabulary - count, axis=1)
         ranked = np.sort(part[:, vocabulary - count :], axis=1)[:, ::-1]
@@ -156,10 +166,11 @@ class _Draw:
         last = (cumulative[:, :-1] < wanted).sum(axis=1)
         last = np.minimum(last, np.maximum(1, (~dropped).sum(axis=1)) - 1)
         edges: Array = ranked[np.arange(len(ranked)), last]
+        counts = last + 1
         short = ~dropped[:, -1] & (self._limited[rows] | (cumulative[:, -1] < wanted[:, 0]))
         if count < vocabulary and short.any():
-            edges[short] = self._edges(weights[short], rows[short], vocabulary)
-        return edges
+            edges[short], counts[short] = self._edges(weights[short], rows[short], vocabulary)
+        return edges, counts
 
     def _weights(self, logits: Array, best: Array) -> Array:
         """Return each row's probabilities in multiples of the largest one's."""
@@ -214,15 +225,11 @@ def most_probable(logits: Array, log_normaliser: float, count: int) -> tuple[tup
     return tuple((int(token), float(logits[token]) - log_normaliser) for token in _largest(logits, count))
 
 
-def log_normalisers(logits: Array, highest: Array | None = None, scratch: Array | None = None) -> Array:
-    """Return log(sum(exp(row))) for each row of `logits` [rows, vocabulary], in float64.
-
-    `highest` [rows] are the rows' largest, if known, and `scratch` is memory of the logits' shape to work in.
-    """
-    if highest is None:
-        highest = logits.max(axis=1)
+def log_normalisers(logits: Array) -> Array:
+    """Return log(sum(exp(row))) for each row of `logits` [rows, vocabulary], in float64."""
+    highest = logits.max(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
-        shifted = np.subtract(logits, highest[:, None], out=scratch)
+        shifted = np.subtract(logits, highest[:, None])
     total = np.exp(shifted, out=shifted).sum(axis=1)
     result: Array = np.log(total.astype(np.float64)) + highest
     return result

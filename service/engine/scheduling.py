@@ -15,6 +15,12 @@ HEADROOM_TOKENS = 16
 """Whoever starts beside others must leave them room for so many more tokens, or it would soon have to yield."""
 
 
+LOT = 8
+"""While more wait than slots are free, slots are given out in lots of so large a part of all (an eighth)."""
+LOT_ROUNDS = 8
+"""For so many rounds at most are free slots held back until there is a lot of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a sequence takes: its rows, and the tokens of each row once all that is known of it has been fed."""
@@ -57,6 +63,17 @@ def starts(space: Space, running: Sequence[Claim], claim: Claim) -> bool:
     left for everyone to grow.
     """
     return space.holds([*running, claim], HEADROOM_TOKENS if running else 0)
+
+
+def held_back(space: Space, taken: int, waiting: int, rounds: int) -> bool:
+    """Say whether free slots stay empty for another round, `taken` being in use and `rounds` having been waited.
+
+    To read several prompts in one run costs hardly more than to read one, and each such run lets those that step wait.
+    So while more wait than can start, they start several at a time: a slot is empty for a few steps, and who waits for
+    it waits for slots anyway. Whoever finds enough slots starts at once.
+    """
+    free = space.slots - taken
+    return taken > 0 and free < min(waiting, space.slots // LOT) and rounds < LOT_ROUNDS
 
 
 def staying(space: Space, running: Sequence[Claim]) -> int:

@@ -27,6 +27,8 @@ slow reader.
 class Outbox:
     """What was told and not yet read; for one reader."""
 
+    __slots__ = ("_items", "_reader")
+
     def __init__(self) -> None:
         self._items: deque[Told] = deque()
         self._reader: asyncio.Future[None] | None = None
@@ -34,27 +36,31 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: Told) -> None:
-        """Tell something."""
+    def take(self) -> Told:
+        """Return what was told next; there must be something."""
+        return self._items.popleft()
+
+    def filled(self) -> asyncio.Future[None]:
+        """Return what is done as soon as something is told. Not a coroutine: a reader waits for most of its tokens."""
+        self._reader = asyncio.get_running_loop().create_future()
+        return self._reader
+
+    def put(self, item: Told) -> int:
+        """Tell something; returns how much is unread."""
         self._items.append(item)
         reader = self._reader
         if reader is not None:
             self._reader = None
             if not reader.done():
                 reader.set_result(None)
-
-    async def get(self) -> Told:
-        """Return what was told next."""
-        while not self._items:
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
-        return self._items.popleft()
+        return len(self._items)
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
     """`pending` has what each row that reads has to be fed, of which `fed` tokens were; `forked` says that all rows of
-    a search have states of their own, not only the first; `leader` reads the prompt for those who follow.
+    a search have states of their own, not only the first; `leader` reads the prompt for those who follow. `precedence`
+    says who comes first when not everybody can: by arrival, a level of priority being worth some time.
     """
 
     number: int
@@ -74,16 +80,20 @@ class Sequence:
     paused_at_s: float = 0.0
     over: bool = False
     outbox: Outbox = field(default_factory=Outbox)
+    precedence: tuple[float, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.precedence = turn_s(self.caller, self.arrived_at_s), self.number
 
     @property
-    def precedence(self) -> tuple[float, int]:
-        """Who comes first when not everybody can: by arrival, a level of priority being worth some time."""
-        return turn_s(self.caller, self.arrived_at_s), self.number
+    def tokens(self) -> int:
+        """How many tokens of each row are known: those of the prompt, and those that were made."""
+        return len(self.prompt.tokens) + self.decoder.length
 
     @property
     def claim(self) -> Claim:
         """What it takes of the state's memory."""
-        return Claim(self.decoder.width, len(self.prompt.tokens) + self.decoder.length)
+        return Claim(self.decoder.width, self.tokens)
 
     @property
     def unread(self) -> Claim:

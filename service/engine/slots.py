@@ -120,7 +120,7 @@ class SlotState:
         """Return the state inputs of a run over neighbouring slots, as views; rows that are all new have no past."""
         if self.aligned:
             self._past = int(self.seen[part.start])
-        else:
+        elif self.room != sys.maxsize:
             self._past = self.room if self.seen[part].any() else 0
         feeds: dict[str, Array | Held] = {}
         if self._held is not None and self._held[0] == part:

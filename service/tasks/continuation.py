@@ -26,7 +26,8 @@ class Piece:
 
 
 class Continuation:
-    """One sequence on its way to text. `lead` comes before everything; `logprob` sums over the `made` tokens so far.
+    """One sequence on its way to text. `lead` comes before everything; `logprob` sums over the `made` tokens so far, if
+    they have any.
 
     With `logprobs`, every token whose text, or a part of it, belongs to the answer comes with the piece that
     brings it: those of a stop string and the end token do not. `prompt` has the tokens of a lead that is scored:
@@ -59,7 +60,7 @@ class Continuation:
         if self._offsets:
             return self._take_given(token, self._offsets.popleft())
         self.made += 1
-        self.logprob += token.logprob
+        self.logprob += token.logprob or 0.0
         ended = token.finish_reason == "stop"
         if self._waiting is not None and not ended:
             self._waiting.append(self._logprob(token, self._read))

@@ -6,6 +6,7 @@ Pure; knows the wire's fields and nothing of HTTP.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from service.domain import GenerateRequest, ModelId, TextChunk, TokenLogprob
@@ -26,7 +27,7 @@ def decode(body: bytes) -> Plan:
         raise Invalid(f"expected at least n, {asked.n}, got {tries}", field="best_of")
     if asked.stream and tries > asked.n:
         raise Invalid("the best of several is only known in the end: not with stream", field="best_of")
-    sampling = asked.sampling(asked.logprobs)
+    sampling = replace(asked.sampling(asked.logprobs), ranked=tries > asked.n)
     stops = tuple(asked.stop)
     requests = [
         GenerateRequest(prompt, asked.max_tokens, sampling, stops, asked.echo, asked.priority)

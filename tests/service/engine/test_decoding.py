@@ -40,7 +40,7 @@ def test_any_of_several_end_tokens_ends_a_sequence() -> None:
 
 
 def test_a_sampled_sequence_ends_at_its_length() -> None:
-    decoder = SampledSequence(Sampling(temperature=0), max_new_tokens=1, end_id=None)
+    decoder = SampledSequence(Sampling(temperature=0, ranked=True), max_new_tokens=1, end_id=None)
     assert advance(decoder, one_hot(2)) == Token(2, pytest.approx(-0.0004, abs=1e-3), "length")
 
 
@@ -52,7 +52,7 @@ def test_a_sampled_sequence_tells_the_most_probable_tokens_if_asked_and_the_mode
     assert (told.id, told.logprob) == (3, 0.0 - normaliser)
     assert told.top == ((1, 3.0 - normaliser), (2, 2.0 - normaliser))
     silent = advance(SampledSequence(Sampling(temperature=0), max_new_tokens=9, end_id=END), logits)
-    assert silent.top == ()
+    assert (silent.id, silent.logprob, silent.top) == (1, None, ())
 
 
 def test_tokens_that_are_given_are_told_with_their_logprobs_before_any_is_chosen() -> None:

@@ -151,7 +151,12 @@ async def test_sampling_with_a_seed_does_not_depend_on_company() -> None:
 
 
 async def test_logprobs_are_those_of_the_whole_distribution() -> None:
-    (token,) = await collect(recurrent_generator(FakeSession(recurrent)), Prompt((3,)), 1)
+    generator = recurrent_generator(FakeSession(recurrent))
+    ranked = Sampling(temperature=0.0, ranked=True)
+    (token,), (silent,) = await asyncio.gather(
+        collect(generator, Prompt((3,)), 1, ranked), collect(generator, Prompt((3,)), 1)
+    )
+    assert (silent.id, silent.logprob) == (token.id, None), "nobody asked for it"
     logits = logits_of([fold(0, [3])])[0].astype(np.float64)
     assert token.logprob == pytest.approx(logits.max() - np.log(np.exp(logits).sum()))
 
@@ -160,7 +165,8 @@ async def test_a_scored_prompt_is_told_token_by_token_and_goes_on_as_if_it_had_b
     generator = recurrent_generator(FakeSession(recurrent))
     prompt = Prompt((3,), scored=(7, 2))
     found, plain = await asyncio.gather(
-        collect(generator, prompt, 4), collect(generator, Prompt((3, 7, 2)), 4)
+        collect(generator, prompt, 4),
+        collect(generator, Prompt((3, 7, 2)), 4, Sampling(temperature=0.0, ranked=True)),
     )
     assert ids(found) == [7, 2, *ids(plain)]
     assert [token.logprob for token in found[2:]] == [token.logprob for token in plain]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -27,6 +27,11 @@ def test_top_k_one_is_greedy_at_any_temperature() -> None:
 
 def test_top_k_keeps_the_most_probable() -> None:
     assert set(draw(Sampling(temperature=2.0, top_k=2, seed=1))) == {1, 3}
+
+
+@pytest.mark.parametrize("vocabulary", [6, 500])
+def test_of_equal_tokens_top_k_keeps_the_lower_ids(vocabulary: int) -> None:
+    assert set(draw(Sampling(top_k=2, seed=1), np.zeros(vocabulary, np.float32))) == {0, 1}
 
 
 def test_top_p_keeps_the_smallest_head_that_reaches_it() -> None:
@@ -61,6 +66,9 @@ def test_log_normalisers_make_probabilities_of_logits(logits: Array) -> None:
     st.integers(0, 9),
     st.floats(0.01, 1.0),
 )
+@example(np.array([0, 0, 0, -0.0, 0, 0, 0, 0, -1e-38], np.float32), 0.05, 4, 0.65)
+@example(np.array([0, 0, 0, 0, 0, 0, 0, 5.8e-24, 0], np.float32), 1.0, 1, 1.0)
+@example(np.array([-5.8e-24, 0, 0, -5.8e-24, 0, 0, 0, 0, 0], np.float32), 1.0, 7, 1.0)
 def test_a_token_outside_top_k_is_never_drawn(
     logits: Array, temperature: float, top_k: int, top_p: float
 ) -> None:

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.engine.block import room_for
-from service.engine.scheduling import Claim, Space, arrange, plan_reading, starts, staying
+from service.engine.scheduling import (
+    LOT_ROUNDS,
+    Claim,
+    Space,
+    arrange,
+    held_back,
+    plan_reading,
+    starts,
+    staying,
+)
 
 SPACE = Space(slots=8, limit_bytes=1000, row_bytes=10, token_bytes=1)
 CLAIMS = st.lists(st.builds(Claim, st.integers(1, 4), st.integers(1, 100)), max_size=8)
@@ -31,6 +40,16 @@ def test_who_starts_beside_others_leaves_them_room_to_grow() -> None:
     assert starts(space, [Claim(1, 16)], Claim(1, 16))
     assert not starts(space, [Claim(1, 17)], Claim(1, 17))
     assert starts(space, [], Claim(1, 60))
+
+
+def test_free_slots_wait_for_a_lot_of_them_only_while_more_wait_and_not_for_long() -> None:
+    space = Space(32)
+    assert held_back(space, taken=29, waiting=9, rounds=0)
+    assert not held_back(space, taken=28, waiting=9, rounds=0), "four are an eighth of all"
+    assert not held_back(space, taken=29, waiting=3, rounds=0), "all who wait can start"
+    assert not held_back(space, taken=29, waiting=9, rounds=LOT_ROUNDS)
+    assert not held_back(space, taken=0, waiting=99, rounds=0)
+    assert not held_back(Space(8), taken=7, waiting=9, rounds=0), "of few slots each is a lot"
 
 
 def test_the_last_yield_until_the_rest_fit() -> None:

@@ -94,6 +94,8 @@ def test_each_choice_has_its_own_seed_and_each_prompt_the_same_ones() -> None:
         (prompt, 2**63 - 1 + index) for prompt in ("a", "b") for index in range(3)
     ]
     assert (plan.made, plan.told) == (3, 2)
+    assert all(each.sampling.ranked for each in plan.sequences), "who is best is judged by log-probability"
+    assert not plan_of(n=2).sequences[0].sampling.ranked
     assert plan_of(seed=-1).sequences[0].sampling.seed == 2**64 - 1
     assert [each.sampling.seed for each in plan_of(seed=-1, n=2).sequences] == [2**64 - 1, 0]
     assert [each.sampling.seed for each in plan_of(n=2).sequences] == [None, None]
