@@ -17,6 +17,13 @@ from service.engine.block import SMALLEST_ROOM, Block, room_for
 from service.engine.contracts import Held
 
 
+def aligned(graph: StepGraph) -> bool:
+    """Say whether the rows of a run must be of one age."""
+    appends = any(entry.axis is not None for entry in graph.state)
+    mask = graph.past_mask or graph.mask
+    return appends and (mask is None or (graph.mask is not None and graph.positions is None))
+
+
 class SlotState:
     """The state tensors of all slots, and how many tokens each slot has seen.
 
@@ -30,7 +37,7 @@ class SlotState:
         self.seen = np.zeros(slots, np.int64)
         mask = graph.past_mask or graph.mask
         appends = any(entry.axis is not None for entry in graph.state)
-        self.aligned = appends and (mask is None or (graph.mask is not None and graph.positions is None))
+        self.aligned = aligned(graph)
         # Where nothing is appended or masked, there is room for everything.
         self.room = SMALLEST_ROOM if appends or mask else sys.maxsize
         self._past = self.room
@@ -96,12 +103,15 @@ class SlotState:
             return
         self.room = wanted
         self._places.clear()
-        for entry in self._entries:
-            if entry.axis is not None:
-                self._blocks[entry.input].resize([wanted], rows)
+        self._resize(wanted, rows)
         if self._valid is not None:
             valid = np.arange(wanted)[None, :] < self.seen[:, None]
             self._valid = valid.astype(self._valid.dtype)
+
+    def _resize(self, wanted: int, rows: int) -> None:
+        for entry in self._entries:
+            if entry.axis is not None:
+                self._blocks[entry.input].resize([wanted], rows)
 
     @property
     def holdable(self) -> tuple[str, ...]:
