@@ -60,8 +60,6 @@ class Bucket:
 class BucketedSteps:
     """A `contracts.HoldingSession` over a session on a device, for a graph that takes `tokens` [rows, time]."""
 
-    holds = True
-
     def __init__(self, session: DeviceSession, tokens: str) -> None:
         self._session = session
         self._tokens = tokens

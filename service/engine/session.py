@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import onnxruntime
 
 from service.domain import Array, Tensors
 from service.engine import lines
-from service.engine.contracts import GraphTensor, Held
+from service.engine.contracts import GraphTensor
 from service.engine.device import NOT_RECORDED, Resident
 
 _DTYPES = {
@@ -36,6 +37,7 @@ _DTYPES = {
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
+_Provider = str | tuple[str, dict[str, str]]
 
 
 class SessionError(Exception):
@@ -46,11 +48,13 @@ class SessionError(Exception):
 class Placement:
     """Where a session runs: `device` `auto` takes CUDA if the runtime has it, and `threads` CPU threads.
 
-    `threads` 0 leaves one core of those this process may use to the event loop.
+    `threads` 0 leaves one core of those this process may use to the event loop. On CUDA, one that `records` can
+    replay its runs as CUDA graphs, if all of its graph runs there.
     """
 
     device: str = "auto"
     threads: int = 0
+    records: bool = False
 
 
 def usable_cores() -> int:
@@ -72,12 +76,10 @@ class OnnxSession:
         self,
         session: onnxruntime.InferenceSession,
         *,
-        holds: bool = False,
         resident: bool = False,
         records: bool = False,
     ) -> None:
         self._session = session
-        self.holds = holds
         self.resident = resident
         self.records = records
         self._device = "cuda" if _CUDA in session.get_providers() else "cpu"
@@ -96,30 +98,6 @@ class OnnxSession:
         """Run once; raises what ONNX Runtime raises."""
         results: list[Array] = self._session.run(outputs, feeds, self._options(NOT_RECORDED))
         return results
-
-    def run_held(
-        self, feeds: Mapping[str, Array | Held], outputs: Sequence[str], held: Sequence[str]
-    ) -> tuple[list[Array], list[Held]]:
-        """Run once with IO binding (`contracts.HoldingSession`): what is held stays on the device."""
-        binding = self._session.io_binding()
-        # The binding reads an array's memory where it lies, until the run is over.
-        arrays = {
-            name: np.ascontiguousarray(value)
-            for name, value in feeds.items()
-            if isinstance(value, np.ndarray)
-        }
-        for name, value in feeds.items():
-            if name in arrays:
-                binding.bind_cpu_input(name, arrays[name])
-            else:
-                binding.bind_ortvalue_input(name, value)
-        for name in outputs:
-            binding.bind_output(name, "cpu")
-        for name in held:
-            binding.bind_output(name, self._device)
-        self._session.run_with_iobinding(binding, self._options(NOT_RECORDED))
-        values = binding.get_outputs()
-        return [value.numpy() for value in values[: len(outputs)]], values[len(outputs) :]
 
     def allocate(self, shape: Sequence[int], dtype: str) -> Resident:
         """Return a new tensor of zeros (`device.DeviceSession`).
@@ -223,15 +201,33 @@ def open_session(path: Path, placement: Placement) -> OnnxSession:
     """Load the graph at `path`; raises SessionError with a reason that names no path."""
     providers = _providers(placement.device)
     options = _session_options(placement.threads or max(1, usable_cores() - 1))
+    if placement.records and providers[0] == _CUDA:
+        recording: list[_Provider] = [(_CUDA, {"enable_cuda_graph": "1"}), _CPU]
+        # The runtime refuses a graph with control flow, or of which a part runs on the CPU: it runs without.
+        with suppress(SessionError):
+            session = _opened(path, options, recording)
+            return OnnxSession(session, resident=True, records=_records(session))
+    session = _opened(path, options, providers)
+    return OnnxSession(session, resident=_CUDA in session.get_providers())
+
+
+def _opened(
+    path: Path, options: onnxruntime.SessionOptions, providers: Sequence[_Provider]
+) -> onnxruntime.InferenceSession:
     try:
         session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:
         reason = str(error).replace(str(path), path.name).replace(str(path.parent), "")
         raise SessionError(f"'{path.name}' cannot be loaded: {reason}") from error
-    if providers[0] == _CUDA and _CUDA not in session.get_providers():
+    if providers[0] != _CPU and _CUDA not in session.get_providers():
         raise SessionError(f"'{path.name}' was to run on CUDA, but the runtime fell back to the CPU")
-    on_cuda = _CUDA in session.get_providers()
-    return OnnxSession(session, holds=on_cuda, resident=on_cuda)
+    return session
+
+
+def _records(session: onnxruntime.InferenceSession) -> bool:
+    # The runtime's Python interface may have tried again without the option, and only said so.
+    options: Mapping[str, Mapping[str, str]] = session.get_provider_options()
+    return options.get(_CUDA, {}).get("enable_cuda_graph") == "1"
 
 
 def _session_options(threads: int) -> onnxruntime.SessionOptions:

@@ -25,6 +25,7 @@ class FakeMemory:
     def __init__(self, shape: Sequence[int], dtype: str) -> None:
         self.array = np.zeros(tuple(shape), dtype)
         self.address = next(_ADDRESSES)
+        self.fetched = 0
 
     @property
     def nbytes(self) -> int:
@@ -38,6 +39,7 @@ class FakeMemory:
 
     def numpy(self) -> Array:
         """Return a copy."""
+        self.fetched += 1
         return self.array.copy()
 
 
@@ -73,7 +75,8 @@ class FakeDevice(FakeSession):
             if self.fail_recorded is not None:
                 raise self.fail_recorded
         near = {
-            name: value.numpy() if isinstance(value, Resident) else value for name, value in feeds.items()
+            name: view_of(value).copy() if isinstance(value, Resident) else value
+            for name, value in feeds.items()
         }
         arrays = self.run(near, list(results))
         made = {}

@@ -11,6 +11,7 @@ from service.engine.buckets import BucketedSteps, bucket_of, key_of, widened
 from service.engine.contracts import Prompt
 from service.engine.device import NOT_RECORDED, Resident
 from service.engine.generator import GenerationLimits, Generator
+from service.engine.resident import ResidentState
 from tests.service.engine.step_models import ATTENTION, ATTENTION_SIGNATURE, attention
 from tests.support.fake_device import FakeDevice
 
@@ -138,3 +139,6 @@ async def test_a_generation_sends_nothing_but_its_prompt_and_replays_one_graph_a
     assert set(recorded) == {1, 2}
     assert len(device.graph_ids) - len(recorded) == 3
     assert all(not names for names in device.sent[1:])
+    state = generator._step.state
+    assert isinstance(state, ResidentState)
+    assert [table.memory.fetched for table in state._tables.values()] == [0]  # type: ignore[attr-defined]

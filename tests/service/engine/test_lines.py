@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from service.engine import lines
 
 
+@settings(deadline=None)
 @given(
     counts=st.lists(st.integers(0, 3), min_size=1, max_size=4),
     outer=st.integers(1, 3),
@@ -78,7 +79,7 @@ def test_it_copies_elements_of_every_size(element_bytes: int) -> None:
     assert written.tolist() == [[0, 1, 2], [0, 0, 0], [0, 0, 0], [3, 4, 5]]
 
 
-@settings(max_examples=5)
+@settings(deadline=None, max_examples=5)
 @given(pairs=st.integers(1, 40))
 def test_any_number_of_tensors_is_one_graph(pairs: int) -> None:
     onnx.checker.check_model(onnx.load_from_string(lines.copier(pairs, 2)), full_check=True)
