@@ -17,7 +17,7 @@ from service.engine.contracts import Prompt
 from service.engine.device import Resident
 from service.engine.generator import GenerationLimits, Generator
 from service.engine.placing import place
-from service.engine.resident import ResidentState
+from service.engine.resident import ResidentContext, ResidentState
 from service.engine.session import OnnxSession, Placement, open_session
 from service.engine.slots import SlotState
 from service.errors import Internal
@@ -295,3 +295,19 @@ async def test_numbers_that_are_none_are_wiped_from_the_device() -> None:
     state = generator._step.state
     assert isinstance(state, ResidentState)
     assert all(not np.isnan(view_of(table)).any() for table in state._tables.values())
+
+
+def test_context_is_sent_again_only_after_a_row_came_or_moved() -> None:
+    tensor = Tensor(name="source", dtype="float32", shape=("batch", "length"), kind="context", pad=0)
+    context = ResidentContext([tensor], 3, FakeDevice(present))
+    context.put([0], {"source": np.array([1, 2], np.float32)}, 1)
+    context.put([1], {"source": np.array([3], np.float32)}, 2)
+
+    def fed() -> Resident:
+        return cast("Resident", context.feeds(slice(0, 2))["source"])
+
+    first = fed()
+    assert first.numpy()[:, :2].tolist() == [[1, 2], [3, 0]]
+    context.move([0], [1])
+    assert fed().numpy()[:, :2].tolist() == [[1, 2], [1, 2]]
+    assert fed().address == first.address
