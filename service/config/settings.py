@@ -211,6 +211,9 @@ class Engine(_Group):
     cache_bytes: Count | None = Field(
         None, description="state memory of a generator's running rows; unset bounds it by slots alone"
     )
+    cuda_graphs: bool = Field(
+        False, description="record the steps of generation as CUDA graphs; not tried on a GPU yet"
+    )
     stall_s: PositiveSeconds = Field(
         30.0, description="how long a stream that is not read keeps its slot before it is ended"
     )

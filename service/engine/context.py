@@ -13,6 +13,7 @@ import numpy as np
 from service.bundle import Tensor
 from service.domain import Array, Tensors
 from service.engine.block import SMALLEST_ROOM, Block, room_for
+from service.engine.contracts import Held
 
 
 class ContextRows:
@@ -43,7 +44,7 @@ class ContextRows:
         for block in self._blocks.values():
             block.array[targets] = block.array[sources]
 
-    def feeds(self, part: slice) -> dict[str, Array]:
+    def feeds(self, part: slice) -> dict[str, Array | Held]:
         """Return the context inputs of a run over neighbouring slots."""
         return {name: block.array[part] for name, block in self._blocks.items()}
 

@@ -47,10 +47,6 @@ class Held(Protocol):
 class HoldingSession(Session, Protocol):
     """A session whose graph runs where the host's memory is far away: tensors may stay there between runs."""
 
-    @property
-    def holds(self) -> bool:
-        """Whether it is worth while."""
-
     def run_held(
         self, feeds: Mapping[str, Array | Held], outputs: Sequence[str], held: Sequence[str]
     ) -> tuple[list[Array], list[Held]]:

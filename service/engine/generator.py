@@ -25,11 +25,11 @@ from service.domain import ANYONE, Array, Caller, Sampling
 from service.engine.cohort import Cohort
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
 from service.engine.decoding import BeamSearch, EndId, SampledSequence
+from service.engine.placing import place
 from service.engine.roster import Reading, ReadingLimits, Roster, Round, Stepping
 from service.engine.runs import Rows, StepRecord, StepRuns
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence, Told
-from service.engine.step import StepFeeds
 from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, TooLarge, Unavailable
 
 RETRY_AFTER_S = 1.0
@@ -71,7 +71,7 @@ class Generator:
     ) -> None:
         self._limits = limits
         self._end_id = end_id
-        self._step = StepFeeds(graph, signature, limits.slots)
+        session, self._step = place(session, graph, signature, limits.slots)
         self._runs = StepRuns(session, self._step, limits.inline_bound_s, on_step)
         state = self._step.state
         self._space = Space(limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes)

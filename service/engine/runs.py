@@ -47,8 +47,7 @@ class StepRuns:
         on_step: Callable[[StepRecord], None],
     ) -> None:
         self._session = session
-        holds = isinstance(session, HoldingSession) and session.holds
-        self._held = step.state.holdable if holds else ()
+        self._held = step.state.holdable
         self._step = step
         self._inline_bound_s = inline_bound_s
         self._on_step = on_step

@@ -17,6 +17,13 @@ from service.engine.block import SMALLEST_ROOM, Block, room_for
 from service.engine.contracts import Held
 
 
+def aligned(graph: StepGraph) -> bool:
+    """Say whether the rows of a run must be of one age."""
+    appends = any(entry.axis is not None for entry in graph.state)
+    mask = graph.past_mask or graph.mask
+    return appends and (mask is None or (graph.mask is not None and graph.positions is None))
+
+
 class SlotState:
     """The state tensors of all slots, and how many tokens each slot has seen.
 
@@ -30,7 +37,7 @@ class SlotState:
         self.seen = np.zeros(slots, np.int64)
         mask = graph.past_mask or graph.mask
         appends = any(entry.axis is not None for entry in graph.state)
-        self.aligned = appends and (mask is None or (graph.mask is not None and graph.positions is None))
+        self.aligned = aligned(graph)
         # Where nothing is appended or masked, there is room for everything.
         self.room = SMALLEST_ROOM if appends or mask else sys.maxsize
         self._past = self.room
@@ -44,7 +51,6 @@ class SlotState:
         for name, block in self._blocks.items():
             if 0 in block.array.shape:
                 raise ValueError(f"state '{name}' has a free axis that nothing fills")
-        self._held: tuple[slice, dict[str, Held]] | None = None
         self._rows = np.arange(slots)
         self._places: dict[int, Array] = {}
         self._valid = np.zeros((slots, self.room), signature.input(mask).dtype) if mask else None
@@ -70,7 +76,6 @@ class SlotState:
 
     def clear(self, slots: Sequence[int]) -> None:
         """Make slots new again. What was appended is left, and masked."""
-        self.land()
         rows = list(slots)
         self.seen[rows] = 0
         if self._valid is not None:
@@ -96,25 +101,20 @@ class SlotState:
             return
         self.room = wanted
         self._places.clear()
-        for entry in self._entries:
-            if entry.axis is not None:
-                self._blocks[entry.input].resize([wanted], rows)
+        self._resize(wanted, rows)
         if self._valid is not None:
             valid = np.arange(wanted)[None, :] < self.seen[:, None]
             self._valid = valid.astype(self._valid.dtype)
 
+    def _resize(self, wanted: int, rows: int) -> None:
+        for entry in self._entries:
+            if entry.axis is not None:
+                self._blocks[entry.input].resize([wanted], rows)
+
     @property
     def holdable(self) -> tuple[str, ...]:
-        """The outputs that are the next inputs as they are, and need not come back to the host."""
-        return tuple(entry.output for entry in self._entries if entry.axis is None)
-
-    def land(self) -> None:
-        """Bring back to the slots what is held elsewhere."""
-        if self._held is not None:
-            part, held = self._held
-            self._held = None
-            for name, value in held.items():
-                self._blocks[name].array[part] = value.numpy()
+        """The outputs that need not come back to the host's memory: here there are none."""
+        return ()
 
     def feeds(self, part: slice) -> dict[str, Array | Held]:
         """Return the state inputs of a run over neighbouring slots, as views; rows that are all new have no past."""
@@ -123,13 +123,7 @@ class SlotState:
         elif self.room != sys.maxsize:
             self._past = self.room if self.seen[part].any() else 0
         feeds: dict[str, Array | Held] = {}
-        if self._held is not None and self._held[0] == part:
-            feeds.update(self._held[1])
-        else:
-            self.land()
         for entry in self._entries:
-            if entry.input in feeds:
-                continue
             array = self._blocks[entry.input].array[part]
             if entry.axis is not None and self._past < self.room:
                 array = array[_window(array.ndim, entry.axis, slice(self._past))]
@@ -146,23 +140,19 @@ class SlotState:
     ) -> None:
         """Take over the state outputs of the run that was last fed; `counts` valid tokens a row, None for one each."""
         lines: dict[int, Array] = {}
-        held: dict[str, Held] = {}
         for entry in self._entries:
             new = outputs[entry.output]
-            if not isinstance(new, np.ndarray):
-                held[entry.input] = new
-            elif entry.axis is None:
+            assert isinstance(new, np.ndarray), "nothing is held elsewhere"
+            if entry.axis is None:
                 self._blocks[entry.input].array[part] = new
             elif counts is None:
                 self._append_one(entry, part, new, lines)
             else:
                 self._append(entry, part, new, counts)
-        self._held = (part, held) if held else None
         self._count(part, counts)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is."""
-        self.land()
         self.seen[targets] = self.seen[sources]
         if self._valid is not None:
             self._valid[targets] = self._valid[sources]

@@ -20,9 +20,18 @@ _EVERY_TOKEN = 3
 
 
 class StepFeeds:
-    """The tensors around the runs of one step graph over `slots` rows. `next` [slots, 1] is each row's next token."""
+    """The tensors around the runs of one step graph over `slots` rows. `next` [slots, 1] is each row's next token.
 
-    def __init__(self, graph: StepGraph, signature: Signature, slots: int) -> None:
+    `kept` is where state and context are if not in the host's memory.
+    """
+
+    def __init__(
+        self,
+        graph: StepGraph,
+        signature: Signature,
+        slots: int,
+        kept: tuple[SlotState, ContextRows] | None = None,
+    ) -> None:
         self._graph = graph
         self._tokens = signature.input(graph.tokens)
         self._lengths = signature.input(graph.lengths) if graph.lengths else None
@@ -32,8 +41,10 @@ class StepFeeds:
         self._suppressed = list(graph.suppressed)
         self._ones = np.ones(slots, self._lengths.dtype if self._lengths else np.int64)
         self.next = np.zeros((slots, 1), self._tokens.dtype)
-        self.state = SlotState(graph, signature, slots)
-        self._context = ContextRows([signature.input(name) for name in graph.context], slots)
+        self.state, self._context = kept or (
+            SlotState(graph, signature, slots),
+            ContextRows([signature.input(name) for name in graph.context], slots),
+        )
         self.outputs = (graph.logits, *(entry.output for entry in graph.state))
 
     @property

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -67,6 +68,8 @@ class BundleLoader:
         self._ask_golden = ask_golden
         placement = Placement(engine.device, engine.threads)
         self._open_graph: OpenSession = open_graph or (lambda path: open_session(path, placement))
+        recorded = replace(placement, records=engine.cuda_graphs)
+        self._open_step: OpenSession = open_graph or (lambda path: open_session(path, recorded))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
 
     async def load(self, model: ModelId, directory: Path) -> LoadedVersion:
@@ -103,7 +106,11 @@ class BundleLoader:
             manifest = _read(model, directory, renamed=self._may_be_renamed(model.name))
             sessions: dict[str, Session] = {}
             for name, signature in manifest.signatures.items():
-                sessions[name] = self._open_graph(directory / signature.file)
+                steps = (
+                    isinstance(manifest.task, Generate | Translate) and name == manifest.task.step.signature
+                )
+                opens = self._open_step if steps else self._open_graph
+                sessions[name] = opens(directory / signature.file)
                 inspection.check(signature, sessions[name])
         except SessionError as error:
             raise GraphError(str(error)) from error

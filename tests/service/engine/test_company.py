@@ -28,7 +28,8 @@ from tests.service.engine.step_models import (
     present,
     recurrent,
 )
-from tests.support.fakes import FakeSession, turn_the_loop
+from tests.support.fake_device import FakeDevice
+from tests.support.fakes import Compute, FakeSession, turn_the_loop
 
 GREEDY = Sampling(temperature=0.0)
 GRAPHS = {
@@ -45,9 +46,10 @@ def generator_of(
     limits: GenerationLimits,
     end_id: int | None = None,
     on_yield: Callable[[], None] = lambda: None,
+    made: Callable[[Compute], FakeSession] = FakeSession,
 ) -> tuple[Generator, FakeSession]:
     graph, signature, compute = GRAPHS[kind]
-    session = FakeSession(compute)
+    session = made(compute)
     return Generator(session, graph, signature, limits, end_id=end_id, on_yield=on_yield), session
 
 
@@ -291,8 +293,10 @@ async def _answer(generator: Generator, asked: Asked, prompt: Prompt) -> object:
     return [token.id for token in found]
 
 
-async def _together(kind: str, crowd: list[Asked], limits: GenerationLimits) -> list[object]:
-    generator, _ = generator_of(kind, limits)
+async def _together(
+    kind: str, crowd: list[Asked], limits: GenerationLimits, made: Callable[[Compute], FakeSession]
+) -> list[object]:
+    generator, _ = generator_of(kind, limits, made=made)
     tasks = []
     for number, asked in enumerate(crowd):
         tasks.append(asyncio.create_task(_answer(generator, asked, prompt_of(kind, asked.tokens, number))))
@@ -303,16 +307,34 @@ async def _together(kind: str, crowd: list[Asked], limits: GenerationLimits) -> 
     return list(found)
 
 
+CROWD = st.lists(ASKED, min_size=3, max_size=7)
+
+
 @pytest.mark.parametrize("kind", list(GRAPHS))
 @settings(deadline=None, max_examples=20)
-@given(crowd=st.lists(ASKED, min_size=3, max_size=7), slots=st.integers(3, 6), rows=st.integers(2, 3))
+@given(crowd=CROWD, slots=st.integers(3, 6), rows=st.integers(2, 3))
 def test_any_company_gives_the_lone_answer(kind: str, crowd: list[Asked], slots: int, rows: int) -> None:
+    _same_alone(kind, crowd, slots, rows, FakeSession)
+
+
+@pytest.mark.parametrize("kind", list(GRAPHS))
+@settings(deadline=None, max_examples=5)
+@given(crowd=CROWD, slots=st.integers(3, 6), rows=st.integers(2, 3))
+def test_any_company_on_a_device_gives_the_lone_answer_of_the_host(
+    kind: str, crowd: list[Asked], slots: int, rows: int
+) -> None:
+    _same_alone(kind, crowd, slots, rows, FakeDevice)
+
+
+def _same_alone(
+    kind: str, crowd: list[Asked], slots: int, rows: int, made: Callable[[Compute], FakeSession]
+) -> None:
     # The longest sequence of two beams fits alone; more of them do not always.
     cache = rows * (ROW_BYTES[kind] + 64 * TOKEN_BYTES[kind])
     limits = GenerationLimits(
         slots=slots, chunk=3, read_tokens=8, cache_bytes=cache, unread_tokens=4, inline_bound_s=60.0
     )
-    found = asyncio.run(_together(kind, crowd, limits))
+    found = asyncio.run(_together(kind, crowd, limits, made))
     for number, asked in enumerate(crowd):
         if asked.fate != "leave":
             generator, _ = generator_of(kind, GenerationLimits(inline_bound_s=60.0))

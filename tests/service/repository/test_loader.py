@@ -170,6 +170,27 @@ async def test_a_faulty_version_says_what_is_wrong(
     assert reason in await loading.refusal(bundles.write_classifier(tmp_path, fault=fault))
 
 
+async def test_only_a_step_graph_is_opened_to_be_recorded_and_only_if_told_to(
+    tmp_path: Path, loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placements: list[tuple[str, bool]] = []
+
+    def opened(path: Path, placement: Placement) -> Any:
+        placements.append((path.name, placement.records))
+        return open_session(path, placement)
+
+    monkeypatch.setattr("service.repository.loader.open_session", opened)
+    directory = bundles.write_translator(tmp_path)
+    for told in (True, False):
+        engine = Engine(threads=1, device="cpu", cuda_graphs=told)
+        loader = BundleLoader(engine, loading.metrics)
+        await loading.load(directory, loader)
+        loader.close()
+    assert sorted(placements) == sorted(
+        [("model.onnx", False), ("step.onnx", True), ("model.onnx", False), ("step.onnx", False)]
+    )
+
+
 async def test_a_golden_request_is_not_asked_when_switched_off(tmp_path: Path, loading: Loading) -> None:
     loader = loading.of(Engine(threads=1, device="cpu"), ask_golden=False)
     await loading.load(bundles.write_classifier(tmp_path, fault="golden"), loader)

@@ -1,0 +1,23 @@
+"""Decide whether a step graph's state stays on the device that runs it, and make what goes with it.
+
+Knows which sessions can and which graphs allow it.
+"""
+
+from __future__ import annotations
+
+from service.bundle import Signature, StepGraph
+from service.engine.buckets import BucketedSteps
+from service.engine.contracts import Session
+from service.engine.device import DeviceSession
+from service.engine.resident import ResidentContext, ResidentState
+from service.engine.slots import aligned
+from service.engine.step import StepFeeds
+
+
+def place(session: Session, graph: StepGraph, signature: Signature, slots: int) -> tuple[Session, StepFeeds]:
+    """Return the session to run and what it is fed; state stays on the host where its rows must be of one age."""
+    if not isinstance(session, DeviceSession) or not session.resident or aligned(graph):
+        return session, StepFeeds(graph, signature, slots)
+    state = ResidentState(graph, signature, slots, session)
+    context = ResidentContext([signature.input(name) for name in graph.context], slots, session)
+    return BucketedSteps(session, graph.tokens), StepFeeds(graph, signature, slots, (state, context))
