@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -95,7 +96,9 @@ def rpcs(channel: grpc.Channel) -> list[Any]:
         predict.inputs["x"].tensor_shape.dim.add(size=size)
     wrong = oip_pb2.ModelInferRequest(model_name="multiply")
     calls: list[Callable[[], Any]] = [
-        lambda: tasks.Score(tasks_pb2.ScoreRequest(rows=[tasks_pb2.Row(values=[9, 2, 3])], top_features=2)),
+        lambda: tasks.Score(
+            tasks_pb2.ScoreRequest(rows=[tasks_pb2.Features(values=[9, 2, 3])], top_features=2)
+        ),
         lambda: tasks.Generate(prompt),
         lambda: list(tasks.GenerateStream(prompt)),
         lambda: tasks.Generate(lost),
@@ -211,8 +214,8 @@ def predictions(cluster: RayCluster, closing: ExitStack) -> list[Callable[[], An
         return found
 
     def rpc() -> float:
-        (y,) = stub.ModelInfer(infer, timeout=20).outputs
-        found: float = y.contents.fp32_contents[0]
+        answer = stub.ModelInfer(infer, timeout=20)
+        found: float = struct.unpack("<4f", answer.raw_output_contents[0])[0]
         return found
 
     return [rest, rpc]
