@@ -22,8 +22,12 @@ from service.observability import logs
 from service.observability.metrics import Metrics
 from service.protocols.servers import create_http_app
 
-WAIT_S = 30.0
-"""How long a model's deployment may take to answer before the others are looked at, and when it is asked again."""
+START_S = 60.0
+"""How long an ingress waits for all models before it takes requests without the others."""
+WAIT_S = 10.0
+"""How long a model's deployment may take to answer before the other models are looked at."""
+AGAIN_S = 1.0
+"""How long after that it is asked again."""
 
 
 @with_rpcs
@@ -41,11 +45,12 @@ class Ingress:
         self._rooms = open_rooms(settings, make_loader)
         self.rpcs = Rpcs(self._rooms.gateway, offering.grpc_limits(settings))
         self._asking = asyncio.create_task(self._ask_again(), name="ask_again")
-        # One that takes the place of another is to have the models before Serve sends it requests; at the very
-        # start it says itself which are loading.
+        # One that takes the place of another is to have the models before Serve sends it requests.
         with suppress(TimeoutError):
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(START_S):
                 await self._rooms.reloader.settled(needs_disk=False)
+                while self._loader.unanswered:  # noqa: ASYNC110  # only asking tells whether they answer
+                    await asyncio.sleep(AGAIN_S)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:  # Serve's name
         """Return the app of the REST port."""
@@ -65,7 +70,6 @@ class Ingress:
     async def _ask_again(self) -> None:
         """Give versions another chance that failed for want of a replica, not for what they are."""
         while True:
-            await asyncio.sleep(WAIT_S)
+            await asyncio.sleep(AGAIN_S)
             if self._loader.unanswered:
-                names, self._loader.unanswered = self._loader.unanswered, set()
-                self._rooms.reloader.adopt(self._rooms.reloader.rules, retry=names)
+                self._rooms.reloader.adopt(self._rooms.reloader.rules, retry=set(self._loader.unanswered))

@@ -38,7 +38,7 @@ class RemoteLoader:
         self._metrics = metrics
         self._wait_s = wait_s
         self.unanswered: set[str] = set()
-        """Models whose deployment had no replica that answered in time: ask again later."""
+        """Models whose deployment had no replica that answered in time: to be asked again."""
 
     async def load(self, model: ModelId, directory: Path) -> LoadedVersion:  # noqa: ARG002  # Loader
         """Return the version as soon as a replica has it; raises LoadError."""
@@ -50,6 +50,7 @@ class RemoteLoader:
         except (TimedOut, Unavailable) as error:
             self.unanswered.add(model.name)
             raise LoadError("no replica of the model's deployment answers") from error
+        self.unanswered.discard(model.name)
         if not isinstance(manifest, Manifest):
             raise LoadError(manifest)
         word = manifest.task.word

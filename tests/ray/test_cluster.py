@@ -48,7 +48,7 @@ def answer(http: httpx.Client, operation: tuple[str, str], request: dict[str, An
 
 
 def test_every_rest_operation_answers_as_the_plain_gateway_does(cluster: RayCluster, plain: Server) -> None:
-    cluster.wait_for(lambda state: state["proxies"] == 2)
+    cluster.wait_for(lambda state: state["proxies"] == 2 and cluster.http.get("/v2/health/ready").is_success)
     differing = [
         (operation, here, there)
         for operation, request in OPERATIONS.items()
@@ -66,7 +66,7 @@ def test_errors_and_headers_are_those_of_the_plain_gateway(cluster: RayCluster, 
         ("/v1/predict", {"model": "multiply", "inputs": {"x": [[1]]}}),
         ("/v1/score", {"rows": [[1]]}),
         ("/v1/generate", {"model": "shapes", "prompt": "a"}),
-        ("/v1/completions", {"model": "letters", "prompt": "ab", "max_tokens": 100_000}),
+        ("/v1/completions", {"model": "letters", "prompt": "ab", "max_tokens": -1}),
         ("/v2/models/multiply/infer", {"inputs": []}),
     ):
         operation = ("POST", path)
