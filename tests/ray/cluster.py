@@ -18,8 +18,8 @@ from ray.serve.config import gRPCOptions
 
 from deploy.ray.application import Arguments, build
 
-NODE = {"num_cpus": 8, "object_store_memory": 100_000_000, "include_dashboard": False}
-"""Cores as Ray counts them: what is asked for by a replica, not what there is."""
+NODE = {"num_cpus": 4, "object_store_memory": 100_000_000, "include_dashboard": False}
+"""Cores as Ray counts them: what replicas ask for, and how many workers it starts ahead; not what there is."""
 SERVICES = "deploy.ray.rpcs.add_services"
 
 
