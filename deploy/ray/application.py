@@ -73,8 +73,15 @@ class Arguments(_Group):
         return self
 
 
-def build(args: Arguments) -> serve.Application:
-    """Return the application: a deployment for each model that is on disk now, behind the ingress."""
+def build(args: dict[str, Any]) -> serve.Application:
+    """Return the application: a deployment for each model that is on disk now, behind the ingress.
+
+    `args` are those of `Arguments`, as they stand in the configuration; raises ValidationError.
+    """
+    return _application(Arguments.model_validate(args))
+
+
+def _application(args: Arguments) -> serve.Application:
     models = {
         name: serve.deployment(Model)
         .options(**options(f"model-{name}", scaling := args.models.get(name, args.scaling), args.settings))

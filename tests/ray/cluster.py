@@ -16,7 +16,7 @@ from ray import serve
 from ray.cluster_utils import Cluster
 from ray.serve.config import gRPCOptions
 
-from deploy.ray.application import Arguments, build
+from deploy.ray.application import build
 
 NODE = {"num_cpus": 4, "object_store_memory": 100_000_000, "include_dashboard": False}
 """Cores as Ray counts them: what replicas ask for, and how many workers it starts ahead; not what there is."""
@@ -39,7 +39,7 @@ def main() -> None:
                 port=given["grpc_port"], grpc_servicer_functions=[SERVICES], enable_reflection=True
             ),
         )
-        serve.run(build(Arguments.model_validate(given["args"])))
+        serve.run(build(given["args"]))
         _tell(answers, "running")
         for line in sys.stdin:
             if line == "kill\n":
