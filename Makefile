@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help serve train test check format bench load compose proto lock
+.PHONY: help serve train test check format bench load compose proto lock ray
 help:   ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 serve: .venv/training   ## start the gateway at once; train, export and load the models that are missing
@@ -11,6 +11,8 @@ train: .venv/training   ## train and export the models that are missing (ARGS="-
 	$(BIN)/python -m deploy.local --only-train $(ARGS)
 test: .venv/dev .venv-clients/clients .venv-triton/triton .venv-load/load   ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+ray: .venv/dev .venv-ray/ray   ## run the tests on a Ray cluster of two nodes
+	$(BIN)/python -m pytest -m ray tests/ray $(ARGS)
 check: .venv/dev   ## format, lint, types, import contracts, generated code
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python -m proto.generate --check
 format: .venv/dev   ## format the code and apply the safe lint fixes
@@ -26,5 +28,5 @@ proto: .venv/dev   ## generate pb/ from proto/
 lock: .venv/dev   ## lock the dependencies with hashes
 	requirements/lock $(ARGS)
 
-.venv/% .venv-clients/% .venv-triton/% .venv-load/%: requirements/%.txt
+.venv/% .venv-clients/% .venv-triton/% .venv-load/% .venv-ray/%: requirements/%.txt
 	$(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && touch $@

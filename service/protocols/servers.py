@@ -82,11 +82,21 @@ def create_grpc_server(
         options=list(arguments.items()),
         maximum_concurrent_rpcs=limits.max_rpcs,
     )
-    rpc.add_service(server, tasks_grpc.service(gateway), limits)
-    rpc.add_service(server, oip_grpc.service(gateway, offer.shared_memory), limits)
-    for service in tfserving_grpc.services(gateway, limits, offer.model_roots):
+    for service in grpc_services(gateway, limits, offer):
         rpc.add_service(server, service, limits)
-    rpc.add_service(server, health.service(gateway), limits)
     if offer.reflection:
         health.reflect(server, tasks_grpc.SERVICE, oip_grpc.SERVICE, *tfserving_grpc.SERVICES)
     return server
+
+
+def grpc_services(
+    gateway: Gateway, limits: WireLimits, offer: GrpcOffer | None = None
+) -> tuple[rpc.RpcService, ...]:
+    """Return the services of all protocols, with health."""
+    offer = offer or GrpcOffer()
+    return (
+        tasks_grpc.service(gateway),
+        oip_grpc.service(gateway, offer.shared_memory),
+        *tfserving_grpc.services(gateway, limits, offer.model_roots),
+        health.service(gateway),
+    )
