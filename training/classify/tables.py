@@ -3,8 +3,6 @@
 Knows nothing of models. A part has about the same share of each label as the whole.
 """
 
-import csv
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from training import csv_file
 from training.errors import DataError
 from training.job import Summary
 
 LABEL = "label"
 FEWEST = 10
-LARGEST = float(np.finfo(np.float32).max)
 SPLIT_SEED = 0  # fixed, so that runs with different seeds are measured on the same held-out rows
 
 Values = NDArray[np.float32]
@@ -66,52 +64,25 @@ def read_csv(path: Path) -> Table:
     """Read a CSV file with a header: a column `label`, every other one a feature; raises DataError that names
     the row and the column.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"--data {path}: cannot be read: {reason}") from error
-    if len(lines) < 2:
-        raise DataError(f"--data {path}: expected a header and rows, found {len(lines)} lines")
-    header = [name.strip() for name in lines[0]]
-    column = _label_column(header, path)
-    for number, line in enumerate(lines[1:], start=1):
-        if len(line) != len(header):
-            raise DataError(f"--data {path}: row {number}: expected {len(header)} columns, found {len(line)}")
-    names = [line[column].strip() for line in lines[1:]]
+    header, lines = csv_file.read_lines(path)
+    if LABEL not in header or len(header) < 2:
+        raise DataError(f"--data {path}: expected a column '{LABEL}' and features, found {', '.join(header)}")
+    column = header.index(LABEL)
+    names = [line[column].strip() for line in lines]
     labels = tuple(sorted(set(names)))
+    features = [i for i in range(len(header)) if i != column]
     values = [
-        [_number(text, path, row, header[i]) for i, text in enumerate(line) if i != column]
-        for row, line in enumerate(lines[1:], start=1)
+        [csv_file.number(line, i, header, path, row) for i in features]
+        for row, line in enumerate(lines, start=1)
     ]
     _refuse_too_few(names, labels, path)
     classes = np.array([labels.index(name) for name in names], np.int32)
-    features = tuple(name for i, name in enumerate(header) if i != column)
-    return split(features, labels, Rows(np.array(values, np.float32), classes), f"rows of {path.name}")
-
-
-def _label_column(header: Sequence[str], path: Path) -> int:
-    for name in header:
-        if not name or header.count(name) > 1:
-            raise DataError(f"--data {path}: column '{name}' of the header is empty or occurs twice")
-    if LABEL not in header or len(header) < 2:
-        raise DataError(f"--data {path}: expected a column '{LABEL}' and features, found {', '.join(header)}")
-    return header.index(LABEL)
-
-
-def _number(text: str, path: Path, row: int, column: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise DataError(
-            f"--data {path}: row {row}, column '{column}': expected a number, found '{text}'"
-        ) from error
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise DataError(
-            f"--data {path}: row {row}, column '{column}': expected a finite number, found '{text}'"
-        )
-    return value
+    return split(
+        tuple(header[i] for i in features),
+        labels,
+        Rows(np.array(values, np.float32), classes),
+        f"rows of {path.name}",
+    )
 
 
 def _refuse_too_few(names: Sequence[str], labels: Sequence[str], path: Path) -> None:

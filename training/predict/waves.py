@@ -3,8 +3,6 @@
 Knows nothing of models. The parts follow one another in time, so that nothing held out has been seen.
 """
 
-import csv
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training import csv_file
 from training.errors import DataError
 from training.job import Summary
 
@@ -68,28 +67,12 @@ def make() -> Series:
 
 def read_column(path: Path) -> Series:
     """Return the column `value` of a CSV file with a header; raises DataError that names the row."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"--data {path}: cannot be read: {reason}") from error
-    header = [name.strip() for name in lines[0]] if lines else []
-    if header.count(COLUMN) != 1:
-        raise DataError(f"--data {path}: expected one column '{COLUMN}', found {', '.join(header) or 'none'}")
+    header, lines = csv_file.read_lines(path)
+    if COLUMN not in header:
+        raise DataError(f"--data {path}: expected a column '{COLUMN}', found {', '.join(header)}")
     place = header.index(COLUMN)
-    return np.array([_number(line, place, path, row) for row, line in enumerate(lines[1:], 1)], np.float32)
-
-
-def _number(line: list[str], place: int, path: Path, row: int) -> float:
-    text = line[place].strip() if place < len(line) else ""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DataError(f"--data {path}: row {row}, column '{COLUMN}': expected a number, found '{text}'")
-    return value
+    values = [csv_file.number(line, place, header, path, row) for row, line in enumerate(lines, start=1)]
+    return np.array(values, np.float32)
 
 
 def split(series: Series, length: int, source: str) -> Waves:

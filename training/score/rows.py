@@ -3,8 +3,6 @@
 Knows nothing of models. Nothing anomalous is trained on: every anomalous row is held out.
 """
 
-import csv
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 
+from training import csv_file
 from training.errors import DataError
 from training.job import Summary
 
@@ -23,7 +22,6 @@ ANOMALOUS = {
     "malignant": True, "m": True, "anomaly": True, "1": True,
 }  # fmt: skip
 FEWEST_NORMAL = 20
-LARGEST = float(np.finfo(np.float32).max)
 SPLIT_SEED = 0  # fixed, so that runs with different seeds are measured on the same held-out rows
 
 Values = NDArray[np.float32]
@@ -80,32 +78,22 @@ def read_csv(path: Path) -> Table:
     A label is benign, B, normal or 0, or malignant, M, anomaly or 1, in any case; a column `id` is
     ignored. Raises DataError that names the row and the column.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"--data {path}: cannot be read: {reason}") from error
-    if len(lines) < 2:
-        raise DataError(f"--data {path}: expected a header and rows, found {len(lines)} lines")
-    header = [name.strip() for name in lines[0]]
+    header, lines = csv_file.read_lines(path)
     label = _label_column(header, path)
     features = [i for i, name in enumerate(header) if i != label and name.lower() not in IGNORED_COLUMNS]
-    values = np.empty((len(lines) - 1, len(features)), dtype=np.float32)
-    anomalous = np.empty(len(lines) - 1, dtype=np.bool_)
-    for row, line in enumerate(lines[1:]):
-        where = f"--data {path}: row {row + 1}"
-        if len(line) != len(header):
-            raise DataError(f"{where}: expected {len(header)} columns, found {len(line)}")
-        values[row] = [_number(line[i], f"{where}, column '{header[i]}'") for i in features]
-        anomalous[row] = _is_anomalous(line[label], f"{where}, column '{header[label]}'")
-    return Table(tuple(header[i] for i in features), values, anomalous, f"rows of {path.name}")
+    values = [
+        [csv_file.number(line, i, header, path, row) for i in features]
+        for row, line in enumerate(lines, start=1)
+    ]
+    anomalous = [
+        _is_anomalous(line[label], f"--data {path}: row {row}, column '{header[label]}'")
+        for row, line in enumerate(lines, start=1)
+    ]
+    names = tuple(header[i] for i in features)
+    return Table(names, np.array(values, np.float32), np.array(anomalous, np.bool_), f"rows of {path.name}")
 
 
 def _label_column(header: Sequence[str], path: Path) -> int:
-    for name in header:
-        if not name or header.count(name) > 1:
-            raise DataError(f"--data {path}: column '{name}' of the header is empty or occurs twice")
     found = [i for i, name in enumerate(header) if name.lower() in LABEL_COLUMNS]
     if len(found) != 1:
         wanted = " or ".join(LABEL_COLUMNS)
@@ -113,16 +101,6 @@ def _label_column(header: Sequence[str], path: Path) -> int:
     if len(header) < 3:
         raise DataError(f"--data {path}: expected at least 2 features beside '{header[found[0]]}'")
     return found[0]
-
-
-def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise DataError(f"{where}: expected a number, found '{text}'") from error
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise DataError(f"{where}: expected a finite number, found '{text}'")
-    return value
 
 
 def _is_anomalous(text: str, where: str) -> bool:

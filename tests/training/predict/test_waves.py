@@ -37,10 +37,10 @@ def test_a_column_of_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("day\n1", "expected one column 'value', found day"),
-        ("", "expected one column 'value', found none"),
+        ("day\n1", "expected a column 'value', found day"),
+        ("", "expected a header and rows, found 0 lines"),
         ("day,value\n1,2\n2,x", "row 2, column 'value': expected a number, found 'x'"),
-        ("day,value\n1", "row 1, column 'value': expected a number, found ''"),
+        ("day,value\n1", "row 1: expected 2 columns, found 1"),
         ("value\n" + "\n".join("1" for _ in range(20)), "20 values are too few for windows of 5"),
     ],
 )
