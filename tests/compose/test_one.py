@@ -6,19 +6,21 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.compose.stack import Stack, run, wait_for
-from tests.e2e.conftest import Newcomer
+from tests.e2e.conftest import ROOT, Newcomer
 from tests.e2e.test_newcomer import CURLS, blocks
 from tests.support.panels import Prometheus
 
 pytestmark = pytest.mark.engine
 
 BACK_WITHIN_S = 30.0
-STREAM = {"prompt": "The ", "max_tokens": 5, "stream": True}
+ASKED = {"model": "prose-lstm", "prompt": "The ", "max_tokens": 5}
+STREAM = {**ASKED, "stream": True}
 RULE_WITHIN_S = 60.0
 TOO_LITTLE = "48m"
 
@@ -55,6 +57,17 @@ def test_every_word_answers_over_grpc(reader: Newcomer) -> None:
     assert len(printed.splitlines()) >= 6
 
 
+def test_a_short_load_on_every_word_is_answered_right_and_within_its_objective(
+    stack: Stack, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "loadtests", "load", "--only-summary", "--users=10", "--run-time=8s"]
+    command += [f"--host={stack.url('REST', '')}", f"--grpc=127.0.0.1:{stack.ports['GRPC']}"]
+    command += [f"--html={tmp_path / 'load.html'}", "--slo=p99=20s,errors=0%"]
+    done = run(command, cwd=ROOT)
+    assert "Objectives" in done
+    assert (tmp_path / "load.html").exists()
+
+
 def test_prometheus_reports_the_gateway_up_and_counts_its_requests(stack: Stack) -> None:
     wait_for(lambda: stack.query('up{job="gateway"}') == {"gateway:8002": 1.0}, BACK_WITHIN_S)
     assert wait_for(lambda: stack.query("sum by (instance) (sluice_tokens_total) > 0"), BACK_WITHIN_S)
@@ -70,7 +83,7 @@ def test_every_panel_of_the_dashboards_has_numbers(stack: Stack) -> None:
     with closing(Prometheus(stack.url("PROMETHEUS", ""))) as prometheus:
 
         def empty() -> set[str]:
-            stack.post("generate", {"prompt": "The ", "max_tokens": 5})
+            stack.post("generate", ASKED)
             with httpx.stream("POST", stack.url("REST", "/v1/generate"), json=STREAM, timeout=60) as answer:
                 assert answer.read().endswith(b"data: [DONE]\n\n")
             return prometheus.empty_panels(models, "1m", quiet=False)
@@ -85,7 +98,7 @@ def test_a_crash_is_followed_by_a_restart(stack: Stack) -> None:
     os.kill(before["State"]["Pid"], signal.SIGKILL)
     wait_for(lambda: stack.inspect("gateway")["RestartCount"] == before["RestartCount"] + 1, BACK_WITHIN_S)
     wait_for(lambda: stack.health("gateway") == "healthy", BACK_WITHIN_S)
-    assert stack.post("generate", {"prompt": "The ", "max_tokens": 2})["usage"]["completion_tokens"] == 2
+    assert stack.post("generate", ASKED)["usage"]["completion_tokens"] == 5
 
 
 def test_running_out_of_memory_raises_an_alert_and_a_restart_resolves_it(stack: Stack) -> None:

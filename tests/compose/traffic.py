@@ -19,7 +19,7 @@ from pb.tasks_pb2_grpc import InferenceStub
 from tests.compose.stack import ROOT, Stack
 
 ROWS = json.loads((ROOT / "examples" / "tumours.json").read_text())
-PROMPT, TOKENS = "The value of ", 40
+MODEL, PROMPT, TOKENS = "prose-lstm", "The value of ", 40
 CALLERS = 3
 """Of each kind: each has one request under way at a time."""
 PAUSE_S = 0.01
@@ -96,7 +96,7 @@ async def _score(http: httpx.AsyncClient) -> object:
 
 
 async def _generate(http: httpx.AsyncClient) -> object:
-    body = {"prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0, "stream": True}
+    body = {"model": MODEL, "prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0, "stream": True}
     async with http.stream("POST", "/v1/generate", json=body) as answer:
         answer.raise_for_status()
         lines = [line.removeprefix("data: ") async for line in answer.aiter_lines() if line]
@@ -112,7 +112,9 @@ async def _score_rpc(channel: grpc.aio.Channel) -> object:
 
 
 async def _generate_rpc(channel: grpc.aio.Channel) -> object:
-    request = pb.GenerateRequest(prompt=PROMPT, max_tokens=TOKENS, temperature=0)
+    request = pb.GenerateRequest(
+        model=pb.ModelRef(name=MODEL), prompt=PROMPT, max_tokens=TOKENS, temperature=0
+    )
     stream = InferenceStub(channel).GenerateStream(request, timeout=30)
     return "".join([chunk.text async for chunk in stream])
 
