@@ -14,7 +14,8 @@ from functools import partial
 from typing import Protocol
 
 from prometheus_client import Counter, Histogram, generate_latest
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.exposition import ALLOWUTF8
 
 from service import __version__
@@ -188,16 +189,13 @@ class Metrics:
 
         OpenMetrics has exemplars; whoever does not ask for it gets the Prometheus text format.
         """
-        try:
-            encode, media_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # the library's, for a version that is not one
-            encode, media_type = choose_encoder("")
-        return self._encoded(encode), media_type
-
-    def _encoded(self, encode: Callable[..., bytes]) -> bytes:
+        kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+        if "application/openmetrics-text" not in kinds:
+            return self.text(), CONTENT_TYPE_PLAIN_0_0_4
         # The library's other ways to escape turn the colons of other servers' names into underscores, though colons
         # are sound; no name here needs escaping.
-        return encode(self.families.registry, escaping=ALLOWUTF8)
+        text: bytes = openmetrics.generate_latest(self.families.registry, ALLOWUTF8)  # type: ignore[no-untyped-call]  # has no types
+        return text, openmetrics.CONTENT_TYPE_LATEST
 
     def version(self, model: ModelId) -> VersionRecorder:
         """Return the recorder of a version; the same one each time."""
