@@ -96,7 +96,7 @@ class StepGraph(Frozen):
     the outputs of the encoder with the same names. Tokens that are `suppressed` are never chosen.
 
     Rows of different token counts share a run if the graph takes `lengths`, or gives every token's logits and
-    takes `mask`.
+    takes `mask`. With `one_age` they must have seen equally many tokens besides: the graph counts those by itself.
     """
 
     signature: str
@@ -109,3 +109,4 @@ class StepGraph(Frozen):
     mask: str | None = None
     context: tuple[str, ...] = ()
     suppressed: tuple[int, ...] = ()
+    one_age: bool = False

@@ -38,12 +38,16 @@ class Block:
 
     def resize(self, rooms: Sequence[int], rows: int) -> None:
         """Give the free axes other room, and keep of the first `rows` rows what fits."""
-        before = self.array
-        self.array = self._made(rooms)
+        self.array = self.resized(rooms, rows)
+
+    def resized(self, rooms: Sequence[int], rows: int) -> Array:
+        """Return the array as `resize` would make it."""
+        after = self._made(rooms)
         window = tuple(
-            slice(min(old, new)) for old, new in zip(before.shape[1:], self.array.shape[1:], strict=True)
+            slice(min(old, new)) for old, new in zip(self.array.shape[1:], after.shape[1:], strict=True)
         )
-        self.array[(slice(rows), *window)] = before[(slice(rows), *window)]
+        after[(slice(rows), *window)] = self.array[(slice(rows), *window)]
+        return after
 
     def put(self, slot: int, row: Array) -> None:
         """Write a row that may be smaller than the room; the rest becomes padding."""

@@ -90,11 +90,13 @@ class WaitingRoom(Generic[Item]):
         """Take whose turn it is out of the room; there must be somebody."""
         name = self._next(now_s)
         assert name is not None, "nobody waits"
+        # Who comes next starts where the least served of those who wait stands, not where whose turn it is does.
+        waiting = (each.served for each in self._clients.values() if each.queue)
+        self._level = max(self._level, min(waiting))
         client = self._clients[name]
         item = heapq.heappop(client.queue).item
         del self._waiting[item]
         client.last_turn_at_s = now_s
-        self._level = max(self._level, client.served)
         return item
 
     def charge(self, client: str, tokens: int) -> None:

@@ -118,11 +118,13 @@ class ResidentState(SlotState):
     def _resize(self, wanted: int, rows: int) -> None:
         count = np.minimum(self.seen[:rows], wanted)
         every, start = np.arange(rows), np.zeros(rows, np.int64)
+        # Memory for all of them first: where it fails, none has changed.
+        made = {entry.input: self._table(entry) for entry in self._entries if entry.axis is not None}
         for entry in self._entries:
             if entry.axis is None:
                 continue
-            before = self._tables[entry.input]
-            after = self._tables[entry.input] = self._table(entry)
+            before, after = self._tables[entry.input], made[entry.input]
+            self._tables[entry.input] = after
             outer, old, width = _parts(before, entry.axis)
             source = lines.numbers(every, start, count, outer, old)
             if len(source):

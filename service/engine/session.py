@@ -6,6 +6,7 @@ Knows providers and threads. Knows nothing of batches, models or callers.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -222,6 +223,8 @@ def _opened(
         session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:
         reason = str(error).replace(str(path), path.name).replace(str(path.parent), "")
+        # The runtime tells where links lead, too; names of nodes, which also begin with a slash, are not in quotes.
+        reason = re.sub(r'"/[^"]*/([^"/]*)"', r'"\1"', reason)
         raise SessionError(f"'{path.name}' cannot be loaded: {reason}") from error
     if providers[0] != _CPU and _CUDA not in session.get_providers():
         raise SessionError(f"'{path.name}' was to run on CUDA, but the runtime fell back to the CPU")

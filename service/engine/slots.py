@@ -21,7 +21,8 @@ def aligned(graph: StepGraph) -> bool:
     """Say whether the rows of a run must be of one age."""
     appends = any(entry.axis is not None for entry in graph.state)
     mask = graph.past_mask or graph.mask
-    return appends and (mask is None or (graph.mask is not None and graph.positions is None))
+    counts_itself = graph.mask is not None and graph.positions is None
+    return appends and (graph.one_age or mask is None or counts_itself)
 
 
 class SlotState:
@@ -99,17 +100,26 @@ class SlotState:
         least = self.room if tight else self.room // 2 + 1
         if self.room == sys.maxsize or least <= wanted <= self.room:
             return
-        self.room = wanted
+        before, self.room = self.room, wanted
         self._places.clear()
-        self._resize(wanted, rows)
+        try:
+            self._resize(wanted, rows)
+        except BaseException:
+            self.room = before
+            raise
         if self._valid is not None:
             valid = np.arange(wanted)[None, :] < self.seen[:, None]
             self._valid = valid.astype(self._valid.dtype)
 
     def _resize(self, wanted: int, rows: int) -> None:
-        for entry in self._entries:
-            if entry.axis is not None:
-                self._blocks[entry.input].resize([wanted], rows)
+        """Make the room of every entry `wanted`, or of none where memory fails."""
+        resized = {
+            entry.input: self._blocks[entry.input].resized([wanted], rows)
+            for entry in self._entries
+            if entry.axis is not None
+        }
+        for name, array in resized.items():
+            self._blocks[name].array = array
 
     @property
     def holdable(self) -> tuple[str, ...]:

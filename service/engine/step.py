@@ -56,8 +56,11 @@ class StepFeeds:
         return told and isinstance(self._tokens.shape[1], str)
 
     def begin(self, slots: Sequence[int], context: Tensors, rows: int) -> None:
-        """Make the slots of a sequence new; `rows` slots are in use, these included."""
-        self.state.clear(slots)
+        """Make the slots of a sequence new; `rows` slots are in use, these included.
+
+        Whoever had them before may have left with numbers in them that are none, which no mask takes away.
+        """
+        self.state.wipe(slots)
         self._context.put(slots, context, rows)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:

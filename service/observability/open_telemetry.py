@@ -46,6 +46,8 @@ MAX_STAGES = 128
 """Parts of one request that are told; a request for thousands of embeddings has thousands of runs."""
 CLOCK_STEP_NS = 1_000_000
 """Two looks at two clocks differ by less."""
+# It warns of every `tracestate` that is malformed, and quotes it: what callers send does not belong in the log.
+logging.getLogger("opentelemetry.trace.span").setLevel(logging.ERROR)
 _W3C = TraceContextTextMapPropagator()
 _SCOPE = InstrumentationScope("sluice", __version__)
 _UNSET, _ERROR = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
@@ -114,6 +116,7 @@ class RequestTrace:
 
     __slots__ = (
         "_arrival",
+        "_left_out",
         "_maker",
         "_parent",
         "_stages",
@@ -141,6 +144,7 @@ class RequestTrace:
         self.exemplar = self.ids if self.sampled else None
         self._visits: list[Visit] = []
         self._stages: list[Stage] = []
+        self._left_out = 0
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -152,12 +156,17 @@ class RequestTrace:
         return headers
 
     def visited(self, visit: Visit) -> None:
-        """Remember it until the end."""
-        self._visits.append(visit)
+        """Remember it until the end; of the very many that one stream may make, the first ones and the last."""
+        if len(self._visits) < MAX_STAGES:
+            self._visits.append(visit)
+        else:
+            self._visits[-1] = visit
 
     def passed(self, *passed: Stage) -> None:
-        """Remember parts that have ended."""
-        self._stages += passed
+        """Remember parts that have ended, as many as are kept."""
+        kept = passed[: MAX_STAGES - len(self._stages)]
+        self._stages += kept
+        self._left_out += len(passed) - len(kept)
 
     def depart(self, departure: Departure) -> None:
         """Make the request's span and those below it.
@@ -171,8 +180,9 @@ class RequestTrace:
         around = stages.of_visits(self._visits, arrival.at_s, departure.at_s)
         below = sorted((*self._stages, *around), key=lambda stage: stage.started_at_s)
         told = {**arrival.attributes, **departure.attributes, **stages.of_request(self._visits)}
-        if len(below) > MAX_STAGES:
-            told["sluice.stages_left_out"] = len(below) - MAX_STAGES
+        left_out = self._left_out + max(0, len(below) - MAX_STAGES)
+        if left_out:
+            told["sluice.stages_left_out"] = left_out
         for stage in below[:MAX_STAGES]:
             links = [stage.batch] if isinstance(stage.batch, SpanContext) else []
             own = self._maker.identity(self.identity.trace_id, self.identity.trace_state)

@@ -18,7 +18,9 @@ FREE_BYTES = 2**20
 WORTHWHILE_BYTES = 1024
 LEVEL = 1
 IN_THREAD_BYTES = 64 * 1024
-"""From here on packing and unpacking is not made on the event loop."""
+"""From here on packing is not made on the event loop."""
+UNPACK_IN_THREAD_BYTES = 4 * 1024
+"""The same for what comes in, which may become `MAX_RATIO` times as much."""
 
 _WINDOW = {"gzip": 31, "deflate": 15}
 """What zlib calls the two; `deflate` is the zlib format (RFC 9110, 8.4.1.2)."""
@@ -38,7 +40,7 @@ def encoding_of(header: bytes | None) -> str | None:
 
 async def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """Return the body that was packed; raises as `unpack`."""
-    if len(body) < IN_THREAD_BYTES:
+    if len(body) < UNPACK_IN_THREAD_BYTES:
         return unpack(body, encoding, max_bytes)
     return await asyncio.to_thread(unpack, body, encoding, max_bytes)
 

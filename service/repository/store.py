@@ -133,10 +133,13 @@ class DirectoryStore:
         except OSError as error:
             problems.append(f"the base path of model '{name}' cannot be read: {error.strerror}")
             return _Model({}, {}) if moved else self._models.get(name, _Model({}, {}))
-        return self._look_at(root, name, root, problems)
+        return self._look_at(root, name, root, problems, moved=moved)
 
-    def _look_at(self, root: Path, name: str, base: Path, problems: list[str]) -> _Model:
-        known = self._models.get(name, _Model({}, {}))
+    def _look_at(
+        self, root: Path, name: str, base: Path, problems: list[str], *, moved: bool = False
+    ) -> _Model:
+        """Return what lies in `base`; where that cannot be read, what did, unless the model lay elsewhere."""
+        known = _Model({}, {}) if moved else self._models.get(name, _Model({}, {}))
         try:
             versions = _versions(root, base, problems)
         except FileNotFoundError:

@@ -15,6 +15,7 @@ MAX_STOP_CHARACTERS = 256
 MAX_TEMPERATURE = 100.0
 LEAST_TEMPERATURE = 1e-4
 """Below it sampling is greedy: dividing by less only loses digits."""
+MAX_TOP_K = 2**31 - 1
 MAX_PENALTY = 2.0
 MAX_REPETITION_PENALTY = 10.0
 MAX_BIAS = 100.0
@@ -26,8 +27,8 @@ def checked_sampling(sampling: Sampling, vocabulary_size: int) -> Sampling:
     """Return the sampling to use; raises Invalid with the name of the parameter that is out of bounds."""
     if not 0 <= sampling.temperature <= MAX_TEMPERATURE:
         raise Invalid(f"expected 0 to {MAX_TEMPERATURE:g}, got {sampling.temperature:g}", field="temperature")
-    if sampling.top_k < 0:
-        raise Invalid(f"expected 0 (all) or more, got {sampling.top_k}", field="top_k")
+    if not 0 <= sampling.top_k <= MAX_TOP_K:
+        raise Invalid(f"expected 0 (all) to {MAX_TOP_K}, got {sampling.top_k}", field="top_k")
     if not 0 < sampling.top_p <= 1:
         raise Invalid(f"expected more than 0 and at most 1, got {sampling.top_p:g}", field="top_p")
     if not 0 <= sampling.min_p <= 1:

@@ -59,9 +59,9 @@ class FeatureReader:
         for index, example in enumerate(examples):
             (value,) = _values(example, feature, index)
             try:
-                rows.append(
-                    await reader.decode(value.encode() if isinstance(value, str) else value, deadline_at_s)
-                )
+                # Half a surrogate pair is no picture either.
+                data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+                rows.append(await reader.decode(data, deadline_at_s))
             except Invalid as error:
                 raise Invalid(error.message, field=_where(index, name)) from error
             await asyncio.sleep(0)  # many small pictures must not keep the loop to themselves

@@ -21,7 +21,6 @@ from service.protocols.tfserving.model_config import Served
 
 if TYPE_CHECKING:
     from service.gateway import Gateway
-    from service.repository.control import Control
 
 
 class Reload:
@@ -43,14 +42,21 @@ class Reload:
         listed = model_config.served(body.config)
         await asyncio.to_thread(self._check_places, listed)
         before = control.rules
-        await _adopt(control, listed, call)
-        available = {status.model for status in self._gateway.statuses() if status.state == "available"}
+        adopted = listed.rules(before, shelf=False)
+        # Returns when every version is live or has failed: which of them matter is decided here, not there.
+        with suppress(Invalid):
+            await control.reconfigure(adopted, call.deadline_at_s)
+        # One with a reason goes on with its former files: what is listed now did not load.
+        statuses = self._gateway.statuses()
+        available = {each.model for each in statuses if each.state == "available" and not each.reason}
         wrong = _unavailable_label(listed, available)
         if wrong is not None:
-            with suppress(Invalid):
-                await control.reconfigure(before, call.deadline_at_s)
+            # Unless somebody has asked for something else meanwhile, who was told that it is in force.
+            if control.rules is adopted:
+                with suppress(Invalid):
+                    await control.reconfigure(before, call.deadline_at_s)
             raise wrong
-        _check_available(listed, available, self._gateway.statuses())
+        _check_available(listed, available, statuses)
         reply = tfserving_pb2.ReloadConfigResponse(status=tfserving_pb2.StatusProto())
         serialized: bytes = reply.SerializeToString()
         return serialized
@@ -64,12 +70,6 @@ class Reload:
                     f"base_path of model {name}: expected a directory below one that this server was started with",
                     field=f"config.{name}",
                 )
-
-
-async def _adopt(control: Control, listed: Served, call: Call) -> None:
-    """Return when every version is live or has failed: which of them matter is decided here, not there."""
-    with suppress(Invalid):
-        await control.reconfigure(listed.rules(control.rules, shelf=False), call.deadline_at_s)
 
 
 def _unavailable_label(listed: Served, available: set[ModelId]) -> Invalid | None:
@@ -86,7 +86,7 @@ def _unavailable_label(listed: Served, available: set[ModelId]) -> Invalid | Non
 
 def _check_available(listed: Served, available: set[ModelId], statuses: Iterable[VersionStatus]) -> None:
     """Raise Unavailable if a listed model has no version that answers, or not all that it lists by number."""
-    reasons = {status.model: status.reason for status in statuses if status.state == "failed"}
+    reasons = {status.model: status.reason for status in statuses if status.reason}
     failed = []
     for name in listed.base_paths:
         policy = listed.policies.get(name)

@@ -7,6 +7,8 @@ Knows which files belong together. Knows nothing of what is live.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from service.bundle import Manifest, Predict, Signature, Task
@@ -23,6 +25,7 @@ from service.repository.huggingface.configuration import (
     TOKENIZER_CONFIG,
     Configuration,
 )
+from service.repository.huggingface.decoder import Decoder
 from service.repository.huggingface.layout import Layout
 
 Opened = tuple[Manifest, dict[str, Session]]
@@ -62,7 +65,7 @@ class _Opening:
 
     def _generate(self, file: str, session: Session) -> Opened:
         told = self._configuration()
-        made = decoder.describe(file, session, told)
+        made = self._aged(decoder.describe(file, session, told), file)
         if made.step.context:
             raise LoadError(
                 f"nothing gives the context '{made.step.context[0]}' of '{file}': '{layout.ENCODER}' is missing"
@@ -79,7 +82,7 @@ class _Opening:
         told = self._configuration()
         opened = {name: self._open(name) for name in {found.step, encoder_file, first_file}}
         step = pair.with_cache(opened[found.step], use=True)
-        made = decoder.describe(found.step, step, told)
+        made = self._aged(decoder.describe(found.step, step, told), found.step)
         first = pair.with_cache(opened[first_file], use=False)
         start_id = told.decoder_start_id or 0
         encoder = pair.encoder(encoder_file, opened[encoder_file], first, made, start_id)
@@ -87,6 +90,18 @@ class _Opening:
         signatures = {manifests.ENCODE: encoder.signature, decoder.STEP: made.signature}
         sessions = {manifests.ENCODE: encoder.session, decoder.STEP: step}
         return self._manifest(task, signatures, [TOKENIZER, first_file]), sessions
+
+    def _aged(self, made: Decoder, file: str) -> Decoder:
+        """Return the decoder as one whose rows step with those of their age, if its graph counts tokens by itself.
+
+        ONNX Runtime's GroupQueryAttention takes the sum of the mask for where new keys go, whatever the positions say.
+        """
+        path = self._inside(file)
+        if not path.stat().st_size:
+            return made
+        with path.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as graph:
+            counts_itself = graph.find(b"GroupQueryAttention") >= 0
+        return replace(made, step=made.step.model_copy(update={"one_age": counts_itself}))
 
     def _configuration(self) -> Configuration:
         told = configuration.read(self._directory)
