@@ -11,6 +11,7 @@ certificates, compression, queue sizes and resource attributes (`OTEL_EXPORTER_O
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 
