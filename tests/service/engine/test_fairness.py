@@ -47,6 +47,21 @@ def test_who_comes_back_is_not_owed_what_it_did_not_ask_for() -> None:
     assert room.pop(0.0) == "a3"
 
 
+def test_a_newcomer_does_not_pay_for_the_heavy_client_that_has_just_had_a_turn() -> None:
+    room = room_of(("light-1", Caller("light"), 0.0), ("heavy-1", Caller("heavy"), 0.0))
+    assert order(room) == ["light-1", "heavy-1"]
+    room.charge("heavy", 100_000)
+    room.charge("light", 500)
+    room.push("light-2", Caller("light"), 10.0)
+    room.push("heavy-2", Caller("heavy"), 0.0)  # so old that its turn has come all the same
+    assert room.pop(10.0) == "heavy-2"
+    room.push("light-3", Caller("light"), 10.0)
+    room.push("new-1", Caller("new"), 10.0)
+    assert room.pop(10.0) == "light-2"
+    room.charge("light", 500)
+    assert room.pop(10.0) == "new-1"
+
+
 def test_a_higher_priority_goes_first_and_waiting_makes_up_for_a_lower_one() -> None:
     low, high = Caller("x", 3), Caller("x", 0)
     assert order(room_of(("low", low, 0.0), ("high", high, 1.0 * AGING_S)), 1.0) == ["high", "low"]

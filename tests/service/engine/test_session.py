@@ -109,6 +109,19 @@ def test_a_truncated_graph_is_refused_without_telling_where_it_lies(graph: Path)
     assert str(graph.parent) not in str(caught.value)
 
 
+def test_where_a_graphs_links_lead_is_not_told(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise RuntimeError(
+            'External data path for /model/dense/W: resolved path: "/srv/secret/x.bin" is outside'
+        )
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refusing)
+    with pytest.raises(SessionError) as caught:
+        open_session(graph, CPU)
+    assert "/srv" not in str(caught.value)
+    assert '/model/dense/W: resolved path: "x.bin"' in str(caught.value)
+
+
 @pytest.mark.skipif(
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this runtime has CUDA"
 )

@@ -222,6 +222,22 @@ def test_a_request_with_thousands_of_runs_says_how_many_are_left_out() -> None:
     assert attributes["sluice.stages_left_out"] == open_telemetry.MAX_STAGES + 2
 
 
+def test_a_stream_of_thousands_of_requests_is_kept_within_bounds() -> None:
+    memory = Memory()
+    trace = memory.tracer.start(arrival())
+    for _ in range(5 * open_telemetry.MAX_STAGES):
+        trace.visited(visit())
+        memory.tracer.ran(replace(BATCH, waits=(Wait(trace, BATCH.started_at_s),)))
+    assert len(trace._visits) == open_telemetry.MAX_STAGES
+    assert len(trace._stages) <= open_telemetry.MAX_STAGES
+
+
+def test_a_malformed_tracestate_is_not_repeated_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    told_state = arrival(TRACEPARENT, "what the caller wrote!")
+    Memory().tracer.start(told_state).depart(LEFT)
+    assert "what the caller wrote" not in caplog.text
+
+
 def test_spans_say_which_service_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     memory = Memory(Tracing(service_name="mine"))

@@ -193,6 +193,7 @@ async def test_a_temperature_next_to_nothing_is_greedy(tmp_path: Path) -> None:
         (GenerateRequest("a", sampling=Sampling(temperature=float("nan"))), "temperature", "got nan"),
         (GenerateRequest("a", sampling=Sampling(temperature=float("inf"))), "temperature", "got inf"),
         (GenerateRequest("a", sampling=Sampling(top_k=-1)), "top_k", r"expected 0 \(all\) to 2147483647"),
+        (GenerateRequest("a", sampling=Sampling(top_k=2**63)), "top_k", "got 9223372036854775808"),
         (GenerateRequest("a", sampling=Sampling(top_p=0.0)), "top_p", "more than 0 and at most 1, got 0"),
         (GenerateRequest("a", sampling=Sampling(top_p=1.5)), "top_p", "got 1.5"),
         (GenerateRequest("a", sampling=Sampling(seed=2**64)), "seed", "expected 0 to"),

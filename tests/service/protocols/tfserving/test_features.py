@@ -67,6 +67,8 @@ async def test_pictures_are_decoded() -> None:
     with pytest.raises(Invalid) as caught:
         await array([{"p": [png(1)]}, {"p": [b"no"]}], image, shape=(4, 4, 1))
     assert caught.value.field == "examples[1].p"
+    with pytest.raises(Invalid):
+        await array([{"p": ["\ud800"]}], image, shape=(4, 4, 1))
     with pytest.raises(TooLarge, match="pictures are larger than 4096 bytes"):
         await array([{"p": [png(1)]}] * 65, image, shape=(4, 4, 1))
 

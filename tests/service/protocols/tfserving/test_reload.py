@@ -90,6 +90,32 @@ async def test_a_label_to_a_version_that_does_not_answer_brings_the_former_confi
     assert gateway.controlled.rules == before
 
 
+async def test_what_somebody_else_asked_for_meanwhile_is_not_taken_back(
+    gateway: FakeGateway, fake: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, asked = gateway.controlled, gateway.controlled.reconfigure
+    others = control.rules.__class__()
+
+    async def overtaken(rules: Any, deadline_at_s: float) -> Any:
+        answer = await asked(rules, deadline_at_s)
+        control.rules = others
+        return answer
+
+    monkeypatch.setattr(control, "reconfigure", overtaken)
+    with pytest.raises(Invalid, match="Request to assign label"):
+        await Reload(gateway, [tmp_path]).handle(config({**fake, "version_labels": {"new": 4}}), call())
+    assert control.rules is others
+
+
+async def test_a_version_that_goes_on_with_its_former_files_is_told(
+    gateway: FakeGateway, fake: dict[str, Any], tmp_path: Path
+) -> None:
+    kept = VersionStatus(ModelId("fake", 3), "available", "its changed files are not used: it is broken")
+    gateway.states = (kept,)
+    with pytest.raises(Unavailable, match="version 3: its changed files are not used"):
+        await Reload(gateway, [tmp_path]).handle(config(fake), call())
+
+
 @pytest.mark.parametrize(
     "path", ["/etc", "{root}/../elsewhere", "{root}-2/fake", "{root}/link/x", "{root}/../loop"]
 )
