@@ -107,7 +107,7 @@ def check_every_class_of_error():
     assert refused(PREDICTION.Predict, predict_request("none"))[0] == "NOT_FOUND"
     assert refused(PREDICTION.Predict, predict_request("doubles", label="new"))[0] == "INVALID_ARGUMENT"
     assert refused(PREDICTION.Predict, predict_request("broken"))[0] == "UNAVAILABLE"
-    assert refused(PREDICTION.Predict, predict_request("tens"), timeout=1e-6)[0] == "DEADLINE_EXCEEDED"
+    assert refused(PREDICTION.Predict, predict_request("tens"), timeout=-1)[0] == "DEADLINE_EXCEEDED"
     assert refused(PREDICTION.Predict, predict_request("tens", rows=100_000))[0] == "RESOURCE_EXHAUSTED"
     both = inference_pb2.MultiInferenceRequest()
     both.tasks.add(method_name="tensorflow/serving/explain").model_spec.name = "rows"
