@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from export import card, coherence, company, conversion, golden, graph, parity, saved_model
+from export import card, coherence, company, conversion, golden, graph, parity, pictures, saved_model
 from export.errors import ConversionError, PublishError, RecipeError
 from export.probe import probe
 from export.publish import publish, workspace
@@ -151,14 +151,14 @@ def _gate(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: p
 def _report(draft: _Draft, directory: Path) -> None:
     report = directory / bundle.REPORT
     report.mkdir()
-    for path in (
-        draft.source.directory / "log.csv",
-        *sorted((draft.source.directory / "plots").glob("*.png")),
-    ):
-        if path.is_file():
-            shutil.copyfile(path, report / path.name)
-    text = card.text(draft.name, draft.source, draft.recipe, draft.signatures, draft.parity)
-    (report / "model_card.md").write_text(text, encoding="utf-8")
+    log = draft.source.directory / "log.csv"
+    if log.is_file():
+        shutil.copyfile(log, report / log.name)
+    drawn, written = pictures.copy(draft.source.directory / "plots", report)
+    starts = {name: (report / name).read_text(encoding="utf-8")[: card.SAMPLE] for name in written}
+    shown = card.Shown(drawn, starts)
+    text = card.text(draft.name, draft.source, draft.recipe, draft.signatures, draft.parity, shown)
+    (report / card.FILE).write_text(text, encoding="utf-8")
 
 
 def _describe(draft: _Draft, directory: Path, version: int) -> None:

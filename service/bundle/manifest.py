@@ -41,7 +41,7 @@ class Golden(Frozen):
 
 
 class Provenance(Frozen):
-    """Where a version comes from: enough to make it again."""
+    """Where a version comes from: enough to make it again. `parameters` counts the numbers that the model learnt or keeps."""
 
     job: str
     profile: str
@@ -51,6 +51,7 @@ class Provenance(Frozen):
     data: str
     started: datetime
     seconds: float
+    parameters: int | None = None
     libraries: dict[str, str]
 
 

@@ -70,7 +70,7 @@ def test_a_version_without_golden_requests_is_probed_with_drawn_inputs(version: 
     assert all(check.passed for check in verify(version))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "dense.onnx", "saved_model.pb", "report/model_card.md"])
+@pytest.mark.parametrize("name", ["model.onnx", "dense.onnx", "saved_model.pb", "report/README.md"])
 def test_a_flipped_byte_is_found(version: Path, name: str) -> None:
     data = bytearray((version / name).read_bytes())
     data[len(data) // 2] ^= 1
