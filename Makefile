@@ -9,6 +9,8 @@ serve: .venv/training   ## start the gateway at once; train, export and load the
 	$(BIN)/python -m deploy.local $(ARGS)
 train: .venv/training   ## train and export every model that is not up to date (ARGS="--only digits-cnn,prose-lstm --jobs 2")
 	$(BIN)/python -m deploy.train $(ARGS)
+results: .venv/training   ## write training/RESULTS.md: what every job reached, from its newest version
+	$(BIN)/python -m export results $(ARGS)
 test: .venv/dev .venv-clients/clients .venv-triton/triton .venv-load/load   ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 ray: .venv/dev .venv-ray/ray   ## run the tests on a Ray cluster of two nodes

@@ -12,7 +12,7 @@ from export.recipe import Source
 from service.bundle import Classify, Generate, ImageInput, Score, Signature, Task, TextInput, Translate
 
 HELD_OUT = "held_out"
-"""What jobs call the part of their data that was kept for measuring."""
+"""How the names begin that jobs give to parts of their data that were kept for measuring."""
 
 
 def sentences(source: Source, task: Task, signatures: Mapping[str, Signature]) -> Iterator[str]:
@@ -24,8 +24,8 @@ def sentences(source: Source, task: Task, signatures: Mapping[str, Signature]) -
 
 def _of_training(source: Source) -> Iterator[str]:
     yield f"It was trained on this alone: {source.provenance.data}. Its quality on anything else was not measured."
-    held_out = source.sizes.get(HELD_OUT)
-    if held_out is not None:
+    held_out = sum(size for part, size in source.sizes.items() if part.startswith(HELD_OUT))
+    if held_out:
         yield f"The figures come from {held_out} held-out examples of the same source."
     if source.provenance.profile == "smoke":
         yield "The profile `smoke` shows that the path works; its quality is not meant for use."
