@@ -11,6 +11,7 @@ from pathlib import Path
 
 from export import limits
 from export.recipe import Recipe, Source
+from export.variants import Trial
 from service.bundle import Classify, Generate, Parity, Score, Signature, Task, Tensor, Translate
 
 FILE = "README.md"
@@ -20,10 +21,11 @@ SAMPLE = 600
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What lies beside the card: pictures by file name, and the beginnings of texts by file name."""
+    """What lies beside the card: pictures by file name, the beginnings of texts by file name, and what became of variants."""
 
     pictures: Sequence[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    trials: Sequence[Trial] = ()
 
 
 def text(
@@ -55,6 +57,7 @@ def text(
         "## Parity",
         "SavedModel against ONNX, max |a-b| / (1 + |a|) over all cases (batch sizes, lengths, seeds).",
         _parity(parity),
+        *_variants(shown.trials),
         "## Provenance",
         _provenance(source),
         "## How to call",
@@ -90,6 +93,37 @@ def _parity(parity: Mapping[str, Parity]) -> str:
             )
             for key, entry in parity.items()
         ),
+    )
+
+
+def _variants(trials: Sequence[Trial]) -> Iterator[str]:
+    if not trials:
+        return
+    yield "## Variants"
+    yield (
+        "Shares of the size and of the time of the original (the largest of several batch sizes, in turns, on the CPU), and "
+        "how unlike it they answer: rows for which the same is most probable, growth of the log loss in nats, other numbers' "
+        "difference in standard deviations, and the measure of parity."
+    )
+    head = ("signature", "variant", "size", "time", "agreement", "log loss", "deviation", "parity", "")
+    yield _table(head, (_variant(trial) for trial in trials))
+
+
+def _variant(trial: Trial) -> tuple[str, ...]:
+    verdict = f"not offered: {trial.refused}" if trial.refused else "offered"
+    if trial.variant is None:
+        return trial.signature, trial.name, *("",) * 6, verdict
+    like = trial.variant.fidelity
+    figures = (trial.variant.size_ratio, trial.variant.latency_ratio)
+    return (
+        trial.signature,
+        trial.name,
+        *(f"{figure:.2f}" for figure in figures),
+        f"{like.agreement:.3f} of {like.rows}",
+        f"{like.divergence:.1e}",
+        f"{like.deviation:.1e}",
+        f"{like.max_relative:.1e}",
+        verdict,
     )
 
 

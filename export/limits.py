@@ -24,7 +24,7 @@ def sentences(source: Source, task: Task, signatures: Mapping[str, Signature]) -
 
 def _of_training(source: Source) -> Iterator[str]:
     yield f"It was trained on this alone: {source.provenance.data}. Its quality on anything else was not measured."
-    held_out = sum(size for part, size in source.sizes.items() if part.startswith(HELD_OUT))
+    held_out = sum(size for part, size in source.sizes.items() if part.replace(" ", "_").startswith(HELD_OUT))
     if held_out:
         yield f"The figures come from {held_out} held-out examples of the same source."
     if source.provenance.profile == "smoke":

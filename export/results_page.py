@@ -27,6 +27,8 @@ Written by `make results` on {date} from the newest `{profile}` versions in the 
 * *parity*: the largest max |a-b| / (1 + |a|) between SavedModel and ONNX over all signatures and cases.
 * *speed*: how many times as long TensorFlow takes as ONNX Runtime for the default signature on the same rows, in turns,
   medians; ONNX Runtime on one thread, TensorFlow on as many as it likes. Above 1, ONNX Runtime is faster.
+* *variants*: those that were worth it when the version was exported, each with its share of the original's size and time;
+  the version's model card has the others, and how like the original each answers.
 
 """
 
@@ -57,8 +59,19 @@ def text(results: Sequence[Result], pictures: Path, profile: str) -> str:
         libraries=_libraries(manifests),
     )
     rows = [
-        ("job", "", "data", "parameters", "trained", "held out", "parity", "speed, 1 and 32 rows", ""),
-        ("---",) * 9,
+        (
+            "job",
+            "",
+            "data",
+            "parameters",
+            "trained",
+            "held out",
+            "parity",
+            "speed, 1 and 32 rows",
+            "variants",
+            "",
+        ),
+        ("---",) * 10,
         *(_row(result, pictures) for result in results),
     ]
     return head + "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
@@ -67,7 +80,7 @@ def text(results: Sequence[Result], pictures: Path, profile: str) -> str:
 def _row(result: Result, pictures: Path) -> tuple[str, ...]:
     name = f"`{result.job}`"
     if result.manifest is None:
-        return name, f"{result.word}: {result.about}", *_cells(f"*{result.missing}*"), *("",) * 6
+        return name, f"{result.word}: {result.about}", *_cells(f"*{result.missing}*"), *("",) * 7
     made = result.manifest.provenance
     parities = [entry.max_relative for entry in result.manifest.parity.values()]
     return (
@@ -78,6 +91,7 @@ def _row(result: Result, pictures: Path) -> tuple[str, ...]:
         _held_out(result, result.manifest),
         f"{max(parities):.1e}" if parities else "",
         ", ".join(f"{ratio:.1f}x" for ratio in result.speedups.values()),
+        _variants(result.manifest),
         f"![{result.job}]({(pictures / result.job).as_posix()}.png)" if result.picture else "",
     )
 
@@ -91,6 +105,14 @@ def _held_out(result: Result, manifest: Manifest) -> str:
             verdict = "" if bound.met_by(value) else ", **missed**"
             parts.append(f"{bound.metric} {value:.4g} ({bound}{verdict})")
     return "<br>".join(parts or (f"{name} {value:.4g}" for name, value in manifest.metrics.items()))
+
+
+def _variants(manifest: Manifest) -> str:
+    return "<br>".join(
+        f"{name}.{kind}: {variant.size_ratio:.2f}, {variant.latency_ratio:.2f}"
+        for name, signature in manifest.signatures.items()
+        for kind, variant in signature.variants.items()
+    )
 
 
 def _libraries(manifests: Iterable[Manifest]) -> str:

@@ -19,7 +19,9 @@ from training.jobs import JOBS
 @pytest.fixture
 def result(tmp_path: Path) -> Result:
     """A classifier with a metric."""
-    manifest = bundle.read(bundles.write_classifier(tmp_path))
+    version = bundles.write_classifier(tmp_path)
+    bundles.add_variant(version, "int8", version / bundle.DEFAULT_GRAPH, signature="classify", tolerance=1e-3)
+    manifest = bundle.read(version)
     changes = {"metrics": {"accuracy": 0.975, "loss": 0.1}}
     return Result("shapes", "classify", "shapes | colours", manifest=manifest.model_copy(update=changes),
                   expected=(Expectation("accuracy", at_least=0.98),), speedups={1: 3.21, 32: 0.5})  # fmt: skip
@@ -31,7 +33,8 @@ def test_a_row_has_the_figures_of_the_manifest_beside_what_was_expected(result: 
     assert "loss" not in row
     assert "3.2x, 0.5x" in row
     assert "shapes \\| colours" in row
-    assert row.count(" | ") == 8
+    assert "classify.int8: 0.30, 0.50" in row
+    assert row.count(" | ") == 9
 
 
 def test_a_job_without_a_version_has_a_row_that_says_so() -> None:
