@@ -5,6 +5,7 @@ Knows names, shares and words to show. Knows nothing of processes; may be told f
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
@@ -35,7 +36,7 @@ class Lines:
     """A line for each thing that happens."""
 
     def __init__(self, jobs: Sequence[str], console: Console) -> None:
-        self._count, self._ended, self._console = len(jobs), 0, console
+        self._count, self._ended, self._console = len(jobs), itertools.count(1), console
         self._width = max(map(len, jobs), default=0)
 
     def __enter__(self) -> Self:
@@ -52,8 +53,7 @@ class Lines:
 
     def end(self, job: str, text: str) -> None:
         """Print it, and how many have ended."""
-        self._ended += 1
-        self._print(job, f"{text} ({self._ended} of {self._count})")
+        self._print(job, f"{text} ({next(self._ended)} of {self._count})")
 
     def _print(self, job: str, text: str) -> None:
         self._console.print(f"{job:{self._width}}  {text}", markup=False, highlight=False, soft_wrap=True)
@@ -73,7 +73,7 @@ class Bars:
         )
         self._all = self._bars.add_task("all models", total=len(jobs), text=f"0 of {len(jobs)}")
         self._count = len(jobs)
-        self._shares: dict[str, float] = {}
+        self._shares = dict.fromkeys(jobs, 0.0)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:

@@ -123,14 +123,21 @@ class Maker:
                     self._display.tell(job, TRAINED_SHARE * int(epoch[1]) / int(epoch[2]), line.strip())
         code = process.wait()
         self._running.discard(process)
-        if code:
-            raise FailedError("stopped" if self._stopped else last or f"{module} ended with {code}")
+        if code < 0:
+            raise FailedError("stopped" if self._stopped else f"{module} was ended by signal {-code}")
+        if code > 0:
+            raise FailedError(last or f"{module} ended with {code}")
         return last
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads(at_once: int) -> dict[str, str]:
     """Return the environment that shares the processors among so many trainings; nothing for one, which has them all."""
     if at_once == 1:
         return {}
-    share = str(max(1, len(os.sched_getaffinity(0)) // at_once))
+    share = str(max(1, processors() // at_once))
     return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), share)

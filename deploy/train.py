@@ -6,7 +6,6 @@ Knows arguments, exit codes and what to print. Exit 0: all are up to date; 1: so
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from rich.table import Table
 
 from deploy import display
 from deploy.collection import Making, chosen, outdated
-from deploy.making import Maker, Outcome
+from deploy.making import Maker, Outcome, processors
 from training.errors import UnknownJob
 from training.job import Profile
 
@@ -28,7 +27,7 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 def usual_at_once() -> int:
     """Return how many are made at a time: two where there are two processors, for none keeps both busy alone."""
-    return min(2, len(os.sched_getaffinity(0)))
+    return min(2, processors())
 
 
 @cli.command()

@@ -55,7 +55,7 @@ def text(results: Sequence[Result], pictures: Path, profile: str) -> str:
         trained=len(manifests),
         count=len(results),
         seconds=_duration(sum(manifest.provenance.seconds for manifest in manifests)),
-        processors=len(os.sched_getaffinity(0)),
+        processors=os.cpu_count(),
         libraries=_libraries(manifests),
     )
     rows = [

@@ -17,11 +17,13 @@ from deploy.making import LOG, Maker, threads
 from deploy.train import cli
 
 TRAINING = """
-import sys, time
+import os, sys, time
 job = sys.argv[1]
 print("epoch 1/2  loss 0.5  0.1 s", flush=True)
 if job == "digits-gan":
     raise SystemExit("error: it [diverged]")
+if job == "digits-siamese":
+    os.kill(os.getpid(), 9)
 if job == "digits-vae":
     time.sleep(600)
 print("epoch 2/2  loss 0.4  0.1 s")
@@ -77,6 +79,11 @@ def test_a_job_that_fails_leaves_the_others_and_is_named_with_its_log(tmp_path: 
     assert "error: it [diverged]" in summary
     assert f"runs/digits-gan/{LOG}" in summary
     assert "epoch 1/2" in (tmp_path / "runs" / "digits-gan" / LOG).read_text()
+
+
+def test_a_process_that_was_killed_is_not_told_by_its_last_epoch(tmp_path: Path) -> None:
+    (outcome,) = Maker(making(tmp_path), Heard()).make(["digits-siamese"])
+    assert outcome.failure == "training was ended by signal 9"
 
 
 def test_what_went_well_ends_with_0_and_a_job_that_there_is_not_with_2() -> None:
