@@ -35,7 +35,8 @@ Written by `make results` on {date} from the newest `{profile}` versions in the 
 
 def write(results: Sequence[Result], page: Path, pictures: Path, profile: str) -> None:
     """Write `page`, and a picture for each trained job into `pictures`, in which no other of a job's is left."""
-    pictures.mkdir(parents=True, exist_ok=True)
+    for directory in (page.parent, pictures):
+        directory.mkdir(parents=True, exist_ok=True)
     for result in results:
         target = pictures / f"{result.job}.png"
         if result.picture is None:

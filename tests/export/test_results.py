@@ -72,7 +72,11 @@ def test_the_newest_version_of_the_profile_counts_and_a_broken_one_is_not_passed
 
 
 def test_one_command_writes_the_page_of_every_job(tmp_path: Path, digits_run: Path) -> None:
-    models, page, pictures = tmp_path / "models", tmp_path / "RESULTS.md", tmp_path / "docs" / "pictures"
+    models, page, pictures = (
+        tmp_path / "models",
+        tmp_path / "a" / "RESULTS.md",
+        tmp_path / "docs" / "pictures",
+    )
     exported = CliRunner().invoke(cli, [str(digits_run), "--models", str(models)])
     assert exported.exit_code == 0, exported.output
     report = models / "digits-cnn" / "1" / "report"
@@ -88,7 +92,7 @@ def test_one_command_writes_the_page_of_every_job(tmp_path: Path, digits_run: Pa
     rows = {line.split("`")[1]: line for line in page.read_text().splitlines() if line.startswith("| `")}
     assert list(rows) == list(JOBS)
     assert re.search(r"\d\.\dx, \d+\.\dx", rows["digits-cnn"])
-    assert "![digits-cnn](docs/pictures/digits-cnn.png)" in rows["digits-cnn"]
+    assert "![digits-cnn](../docs/pictures/digits-cnn.png)" in rows["digits-cnn"]
     assert "cannot be read: manifest.json is not valid" in rows["prose-lstm"]
     assert "not trained (smoke)" in rows["waves-lstm"]
     assert [path.name for path in pictures.iterdir()] == ["digits-cnn.png"]
