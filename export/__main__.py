@@ -1,4 +1,4 @@
-"""The command line: `python -m export RUN` and `python -m export verify BUNDLE`.
+"""The command line: `python -m export RUN`, `python -m export verify BUNDLE` and `python -m export index MODELS`.
 
 Knows arguments, exit codes and what to print. Exit 0: published, or verified; 1: refused, with the reason; 2: a
 wrong argument.
@@ -92,6 +92,18 @@ def verify_command(
     console.print(table)
     if not checks[-1].passed:
         _refuse(f"{checks[-1].name}: {checks[-1].detail}")
+
+
+@cli.command("index")
+def index_command(models: Annotated[Path, typer.Argument(help="The model repository.")]) -> None:
+    """Write `index.json`: what a gateway reads where the repository is served over HTTP without listings."""
+    from service.bundle import BundleError, write_index  # noqa: PLC0415  # not needed for --help
+
+    try:
+        written = write_index(models)
+    except (BundleError, OSError) as error:
+        _refuse(error.strerror if isinstance(error, OSError) else error)
+    Console().print(str(written), soft_wrap=True, highlight=False, markup=False)
 
 
 def _refuse(reason: object) -> NoReturn:

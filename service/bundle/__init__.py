@@ -17,9 +17,11 @@ from service.bundle.files import (
     BundleError,
     File,
     describe_files,
+    problem,
     sha256,
     verify_files,
 )
+from service.bundle.index import INDEX, LABELS, Index, read_labels, write_index
 from service.bundle.manifest import (
     Batching,
     Golden,
@@ -53,6 +55,8 @@ from service.bundle.tasks import (
 __all__ = [
     "ASSETS",
     "DEFAULT_GRAPH",
+    "INDEX",
+    "LABELS",
     "MANIFEST",
     "REPORT",
     "Batching",
@@ -67,6 +71,7 @@ __all__ = [
     "Generate",
     "Golden",
     "ImageInput",
+    "Index",
     "Kind",
     "Manifest",
     "Parity",
@@ -83,7 +88,10 @@ __all__ = [
     "Translate",
     "derived_examples",
     "describe_files",
+    "problem",
     "read",
+    "read_labels",
     "sha256",
     "verify_files",
+    "write_index",
 ]
