@@ -11,6 +11,7 @@ server = ThreadedMotoServer(
     ip_address="127.0.0.1", port=int(sys.argv[1]) if len(sys.argv) > 1 else 0, verbose=False
 )
 server.start()
-print(server.get_host_and_port()[1], flush=True)
+sys.stdout.write(f"{server.get_host_and_port()[1]}\n")
+sys.stdout.flush()
 sys.stdin.read()
 server.stop()
