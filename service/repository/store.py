@@ -41,15 +41,15 @@ class StoreError(Exception):
 class Listing:
     """What is there: versions with their fingerprints, labels, and what was skipped with the reason.
 
-    Those that are `absent` are listed by a store far away and not here yet. `unreachable` is a store that did not
-    answer at the last look, so that what it said before stands in; until something is known of each, it is not `whole`.
+    Those that are `absent` are listed by a store far away and not here yet. While a store is `unreachable`, what it
+    said before stands in; until something is known of each, the listing is not `whole`.
     """
 
     versions: Mapping[ModelId, Fingerprint]
     labels: Labels
     problems: tuple[str, ...] = ()
     absent: frozenset[ModelId] = frozenset()
-    unreachable: str = ""
+    unreachable: bool = False
     whole: bool = True
 
 

@@ -6,7 +6,7 @@ Knows who lists what. Knows nothing of how anything is fetched, or of why it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from service.config import Url
@@ -16,13 +16,15 @@ from service.repository.remote.mirror import Mirror
 from service.repository.rules import Places
 from service.repository.store import EVERYWHERE, DirectoryStore, Listing
 
+LONGEST_LOOK_S = 20.0
+"""How long a scan waits for a look that somebody waits for."""
 MakeMirror = Callable[[Site], Mirror]
 
 
 class RemoteStore:
     """The versions of a `DirectoryStore`, those below the URL `root`, if there is one, and at URLs among the base paths.
 
-    `scan` waits for the first look at each URL only; later looks, and what is fetched, are noticed by the next scan.
+    `scan` waits for the first look at each URL only, for a while; later looks, and what is fetched, are noticed by the next scan.
     """
 
     def __init__(self, local: DirectoryStore, root: Url | None, make_mirror: MakeMirror) -> None:
@@ -35,7 +37,7 @@ class RemoteStore:
         self._fresh = False
         self._looks: dict[Site, Future[None]] = {}
         self._fetches: dict[ModelId, Future[None]] = {}
-        self._looker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="storage-look")
+        self._looker = ThreadPoolExecutor(max_workers=4, thread_name_prefix="storage-look")
         self._fetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="storage-fetch")
 
     def has_base_path(self, name: str) -> bool:
@@ -54,7 +56,7 @@ class RemoteStore:
         for site in self._mirrors.keys() - mirrors.keys():
             self._mirrors[site].release_all_but(())
         self._mirrors = mirrors
-        return self._together(listing, places.base_paths.keys())
+        return self._together(listing, places.base_paths.keys(), fresh=fresh)
 
     def directory(self, model: ModelId) -> Path:
         """Return where the files of a version lie; raises LoadError if they could not be fetched."""
@@ -82,20 +84,25 @@ class RemoteStore:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _looked(self, site: Site, *, fresh: bool) -> Mirror:
-        """Return the mirror of a URL: after a look at the first time, later while one goes on if it is time."""
-        mirror = self._mirrors.get(site)
-        if mirror is None:
-            mirror = self._make_mirror(site)
-        under_way = self._looks.get(site)
+        """Return the mirror of a URL: after a look if it is new or to be fresh, else while one goes on if it is time.
+
+        A store that takes long is not waited for: what comes of the look is noticed later.
+        """
+        mirror = self._mirrors.get(site) or self._make_mirror(site)
+        under_way = self._looks.pop(site, None)
+        if under_way is not None and fresh:
+            wait((under_way,), LONGEST_LOOK_S)  # it began before somebody asked
         if under_way is not None and under_way.done():
-            del self._looks[site]
             under_way.result()
+            under_way = None
         if fresh:
             mirror.forget_failures()
-        if fresh or not mirror.looked:
-            mirror.look()
-        elif mirror.is_due() and site not in self._looks:
-            self._looks[site] = self._looker.submit(mirror.look)
+        if under_way is None and (fresh or mirror.is_due()):
+            under_way = self._looker.submit(mirror.look)
+            if fresh or site not in self._mirrors:
+                wait((under_way,), LONGEST_LOOK_S)
+        if under_way is not None:
+            self._looks[site] = under_way
         return mirror
 
     def _fetch(self, models: Iterable[ModelId], mirror: Mirror) -> None:
@@ -104,7 +111,7 @@ class RemoteStore:
             if under_way is None or under_way.done():
                 self._fetches[model] = self._fetcher.submit(mirror.fetch, model)
 
-    def _together(self, listing: Listing, with_base_path: Collection[str]) -> Listing:
+    def _together(self, listing: Listing, with_base_path: Collection[str], *, fresh: bool) -> Listing:
         versions, labels = dict(listing.versions), dict(listing.labels)
         owners: dict[ModelId, Mirror] = {}
         absent: set[ModelId] = set()
@@ -119,12 +126,12 @@ class RemoteStore:
         self._fetches = {model: each for model, each in self._fetches.items() if not each.done()}
         mirrors = self._mirrors.values()
         problems = (*listing.problems, *(problem for mirror in mirrors for problem in mirror.problems()))
-        unreachable = next((str(mirror.site.url) for mirror in mirrors if mirror.error), "")
+        late = fresh and any(not look.done() for look in self._looks.values())
         return Listing(
             versions,
             labels,
             problems,
             absent=frozenset(absent),
-            unreachable=unreachable,
+            unreachable=late or any(mirror.error for mirror in mirrors),
             whole=all(mirror.known for mirror in mirrors),
         )

@@ -138,7 +138,7 @@ class FakeStore:
     error: str = ""
     places: Places = EVERYWHERE
     absent: set[ModelId] = field(default_factory=set)
-    unreachable: str = ""
+    unreachable: bool = False
     whole: bool = True
     prepared: tuple[tuple[ModelId, ...], frozenset[ModelId]] = ((), frozenset())
     freshened: int = 0

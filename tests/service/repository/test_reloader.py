@@ -347,21 +347,20 @@ async def test_what_could_not_be_brought_here_has_failed_with_the_reason_and_the
 
 async def test_nothing_is_dealt_with_before_something_is_known_of_each_store() -> None:
     house = House()
-    house.store.whole, house.store.unreachable = False, "s3://bucket"
+    house.store.whole, house.store.unreachable = False, True
     await house.settle()
     assert not house.registry.scanned
-    house.store.whole, house.store.unreachable = True, ""
+    house.store.whole, house.store.unreachable = True, False
     await house.settle()
     assert house.registry.scanned
 
 
 async def test_who_waits_for_a_fresh_look_is_told_that_a_store_does_not_answer() -> None:
     house = House()
-    house.store.unreachable = "s3://bucket/models"
+    house.store.unreachable = True
     waiting = asyncio.create_task(house.reloader.settled())
     await asyncio.sleep(0)
     assert house.store.freshened == 1
     await house.reloader.tick()
-    with pytest.raises(Unavailable, match="the log has the reason") as caught:
+    with pytest.raises(Unavailable, match="the log has the reason"):
         await waiting
-    assert "bucket" not in str(caught.value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from service.config import Url
 from service.domain import ModelId
 from service.observability.metrics import Metrics
 from service.repository.errors import LoadError
+from service.repository.remote import store as remote_store
 from service.repository.remote.cache import Cache
 from service.repository.remote.looking import Site
 from service.repository.remote.mirror import Mirror
@@ -41,8 +44,7 @@ class Bench:
 
     def finish(self) -> None:
         """Wait until everything that is under way in the store's threads is done."""
-        for threads in (self.store._looker, self.store._fetcher):
-            threads.submit(lambda: None).result()
+        wait([*self.store._looks.values(), *self.store._fetches.values()])
 
 
 @pytest.fixture
@@ -121,13 +123,27 @@ def test_a_store_that_does_not_answer_is_told_and_its_models_stay(bench: Bench) 
     bench.store.freshen()
     listing = bench.store.scan()
     assert listing.versions == before.versions
-    assert (listing.unreachable, listing.whole) == ("s3://bucket/models", True)
+    assert (listing.unreachable, listing.whole) == (True, True)
     assert any("503" in problem for problem in listing.problems)
 
 
 def test_a_store_that_never_answered_leaves_the_listing_in_pieces(bench: Bench) -> None:
     bench.files[ROOT].down = "the store answered 503"
     assert not bench.store.scan().whole
+
+
+def test_a_store_that_hangs_holds_nothing_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_store, "LONGEST_LOOK_S", 0.01)
+    answers = threading.Event()
+    monkeypatch.setattr(bench.files[ROOT], "_answer", answers.wait)
+    for _ in range(2):
+        listing = bench.store.scan()
+        assert (listing.versions, listing.whole) == ({}, False)
+    bench.store.freshen()
+    assert bench.store.scan().unreachable, "whoever wants to know what is there now has to be told"
+    answers.set()
+    wait(bench.store._looks.values())
+    assert bench.store.scan().versions.keys() == {M1}
 
 
 def test_directories_and_urls_are_listed_together(tmp_path: Path) -> None:
