@@ -167,6 +167,11 @@ class Mirror:
             self._remember(seen)
         self._metrics.storage_looked(str(self.site.url), reachable=not self.error)
 
+    def make_do(self) -> None:
+        """Go by what the cache has until the first look comes to its end."""
+        if self._look is None:
+            self._look = Look(self._cached(), "it has not answered yet", 0, self._clock())
+
     def fetch(self, model: ModelId) -> None:
         """Hold a version as it is in the store now; what the cache has of it is not fetched."""
         tag = self._tags().get(model)

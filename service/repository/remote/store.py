@@ -16,7 +16,7 @@ from service.repository.remote.mirror import Mirror
 from service.repository.rules import Places
 from service.repository.store import EVERYWHERE, DirectoryStore, Listing
 
-LONGEST_LOOK_S = 20.0
+LONGEST_LOOK_S = 10.0
 """How long a scan waits for a look that somebody waits for."""
 MakeMirror = Callable[[Site], Mirror]
 
@@ -86,7 +86,7 @@ class RemoteStore:
     def _looked(self, site: Site, *, fresh: bool) -> Mirror:
         """Return the mirror of a URL: after a look if it is new or to be fresh, else while one goes on if it is time.
 
-        A store that takes long is not waited for: what comes of the look is noticed later.
+        A store that takes long is not waited for: what comes of the look is noticed later, and the cache stands in.
         """
         mirror = self._mirrors.get(site) or self._make_mirror(site)
         under_way = self._looks.pop(site, None)
@@ -101,6 +101,7 @@ class RemoteStore:
             under_way = self._looker.submit(mirror.look)
             if fresh or site not in self._mirrors:
                 wait((under_way,), LONGEST_LOOK_S)
+                mirror.make_do()
         if under_way is not None:
             self._looks[site] = under_way
         return mirror

@@ -101,6 +101,20 @@ def test_a_store_that_is_down_at_the_start_leaves_what_the_cache_has(bench: Benc
     assert bench.metric("sluice_storage_reachable") == 1
 
 
+def test_until_the_first_look_has_ended_the_cache_may_stand_in(bench: Bench) -> None:
+    bench.mirror.look()
+    bench.mirror.fetch(M1)
+    bench.mirror.make_do()
+    assert bench.mirror.error == "", "there was a look"
+    again = bench.restarted()
+    again.make_do()
+    assert (again.known, again.versions()) == (True, bench.mirror.versions())
+    assert "has not answered yet; what was seen before stays" in again.problems()[0]
+    bench.add(2)
+    again.look()
+    assert (again.error, again.versions().keys()) == ("", {M1, M2})
+
+
 def test_a_store_that_is_down_and_an_empty_cache_leave_nothing_known(bench: Bench) -> None:
     bench.files.down = "the store cannot be reached"
     bench.mirror.look()
