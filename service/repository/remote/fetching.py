@@ -76,7 +76,8 @@ class _Fetch:
             names.setdefault(file.sha256, []).append(name)
         with ThreadPoolExecutor(PARALLEL, "fetch") as threads:
             jobs = [threads.submit(self._put, each, promised[each[0]]) for each in names.values()]
-            failed = [job for job in wait(jobs, return_when=FIRST_EXCEPTION).done if job.exception()]
+            ended = wait(jobs, return_when=FIRST_EXCEPTION).done
+            failed = [job for job in jobs if job in ended and job.exception()]
             if failed:
                 self._stopped = True
                 threads.shutdown(wait=True, cancel_futures=True)
@@ -100,7 +101,7 @@ class _Fetch:
         with _naming(name), target.open("wb") as writing:
             for chunk in self._files.chunks(f"{self._place}/{name}"):
                 if self._stopped:
-                    return  # the version fails for another file
+                    raise ValueError("not been fetched: another could not be")
                 size += len(chunk)
                 if size > file.bytes:
                     raise ValueError(f"more than {file.bytes} bytes")

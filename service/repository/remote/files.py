@@ -9,6 +9,7 @@ Credentials come from where each library looks in the environment, and from nowh
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,6 +64,8 @@ def missing_package(scheme: str) -> str | None:
     """Return the package that URLs of a scheme need, if it is not installed."""
     try:
         if scheme == "gs":
+            # Else it asks by gRPC, on a loop of its own beside the gateway's, what kind of bucket it is; files are the same.
+            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
             _import_proto_plus()
         importlib.import_module(_PACKAGES[scheme])
     except ImportError as error:

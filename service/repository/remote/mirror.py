@@ -82,11 +82,6 @@ class Mirror:
     # What is known.
 
     @property
-    def looked(self) -> bool:
-        """Whether there was a look, however it went."""
-        return self._look is not None
-
-    @property
     def error(self) -> str:
         """Why the last look failed; nothing if it did not."""
         return self._look.error if self._look else ""

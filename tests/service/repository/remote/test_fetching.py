@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -10,6 +14,7 @@ from service.bundle import MANIFEST, read, verify_files
 from service.repository.errors import LoadError, StorageError
 from service.repository.remote import fetching
 from service.repository.remote.cache import Cache
+from service.repository.remote.files import FileMissing
 from service.repository.remote.locks import Hold
 from tests.support import bundles
 from tests.support.stores import FakeFiles
@@ -92,6 +97,36 @@ def test_a_file_that_is_not_what_the_manifest_promises_is_named_and_nothing_is_v
         bench.fetch()
     assert caught.value.kind == "files"
     assert bench.trees() == []
+
+
+def test_a_file_that_was_on_its_way_when_another_failed_is_not_kept(bench: Bench) -> None:
+    graph, manifest = f"{PLACE}/model.onnx", f"{PLACE}/{MANIFEST}"
+    failed = threading.Event()
+    plain = bench.files.chunks
+
+    def chunks(path: str) -> Iterator[bytes]:
+        if path == graph:
+            yield bench.files.content[path][:1]
+            assert failed.wait(5)
+            yield bench.files.content[path][1:]
+        elif path == manifest:
+            yield from plain(path)
+        else:
+            raise FileMissing
+
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def stop(threads: ThreadPoolExecutor, *arguments: object, **how: object) -> None:
+        failed.set()
+        shutdown(threads, *arguments, **how)
+
+    with (
+        patch.object(bench.files, "chunks", chunks),
+        patch.object(ThreadPoolExecutor, "shutdown", stop),
+        pytest.raises(LoadError, match="golden-multiply"),
+    ):
+        bench.fetch()
+    assert list((bench.home / "blobs").iterdir()) == []
 
 
 def test_a_fetch_that_failed_goes_on_where_it_was(bench: Bench) -> None:

@@ -170,6 +170,7 @@ def test_a_package_that_is_not_installed_is_named(
 ) -> None:
     package = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "http": "aiohttp"}[extra]
     monkeypatch.setattr(remote_files, "_import_proto_plus", lambda: None)
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     monkeypatch.setitem(sys.modules, package, None)
     assert missing_package(scheme) == package
 

@@ -55,9 +55,9 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_what_was_seen_is_absent_until_it_is_fetched(bench: Bench) -> None:
     mirror = bench.mirror
-    assert (mirror.looked, mirror.is_due(), mirror.versions()) == (False, True, {})
+    assert (mirror.known, mirror.is_due(), mirror.versions()) == (False, True, {})
     mirror.look()
-    assert (mirror.looked, mirror.is_due(), mirror.absent()) == (True, False, {M1})
+    assert (mirror.known, mirror.is_due(), mirror.absent()) == (True, False, {M1})
     before = mirror.versions()
     mirror.fetch(M1)
     assert mirror.absent() == set()
@@ -118,7 +118,7 @@ def test_until_the_first_look_has_ended_the_cache_may_stand_in(bench: Bench) -> 
 def test_a_store_that_is_down_and_an_empty_cache_leave_nothing_known(bench: Bench) -> None:
     bench.files.down = "the store cannot be reached"
     bench.mirror.look()
-    assert (bench.mirror.looked, bench.mirror.known, bench.mirror.versions()) == (True, False, {})
+    assert (bench.mirror.is_due(), bench.mirror.known, bench.mirror.versions()) == (False, False, {})
     assert bench.mirror.problems()[0].endswith("nothing of it is in the cache")
 
 
