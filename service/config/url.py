@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 SCHEMES = ("s3", "gs", "az", "http", "https")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
@@ -43,9 +43,10 @@ class Url:
         if parts.query or parts.fragment or "?" in text or "#" in text:
             raise ValueError("expected a URL without '?' and '#': credentials belong in the environment")
         path = parts.path.rstrip("/")
+        plain = unquote(path)  # as a web server reads it
         if _HOST.fullmatch(parts.netloc) is None or _PATH.fullmatch(path) is None:
             raise ValueError(f"expected {parts.scheme}://BUCKET-OR-HOST/PATH")
-        if not {".", ".."}.isdisjoint(path.split("/")):
+        if not {".", ".."}.isdisjoint(plain.split("/")) or plain.count("/") > path.count("/"):
             raise ValueError("expected a path without '.' and '..'")
         return cls(parts.scheme, parts.netloc + path)
 

@@ -40,6 +40,8 @@ def test_a_url_of_a_known_store_is_one(text: str, scheme: str, place: str) -> No
         ("s3://bucket//models", "expected s3://BUCKET-OR-HOST/PATH"),
         ("s3://bucket/a b", "expected s3://BUCKET-OR-HOST/PATH"),
         ("s3://bucket/../other", "without '.' and '..'"),
+        ("http://host/models/%2e%2e/other", "without '.' and '..'"),
+        ("http://host/models/..%2Fother", "without '.' and '..'"),
         ("http://[::1/models", "expected a URL"),
     ],
 )
