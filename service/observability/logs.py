@@ -18,6 +18,7 @@ from service.observability import tracing
 _QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "grpc")
 """Libraries whose information is ours to give: only their warnings are shown."""
 _SILENT = (
+    "adlfs",
     "aiobotocore",
     "aiohttp",
     "azure",
@@ -26,6 +27,8 @@ _SILENT = (
     "gcsfs",
     "google",
     "msal",
+    "oauthlib",
+    "requests_oauthlib",
     "s3fs",
     "urllib3",
 )
