@@ -24,10 +24,17 @@ async def arrivals(times_s: Sequence[float]) -> AsyncIterator[int]:
     clock.stdin.write(json.dumps(list(times_s)).encode())
     clock.stdin.close()
     came = 0
-    while came < len(times_s):
-        came += len(await clock.stdout.read(4096))
-        yield came
-    await clock.wait()
+    try:
+        while came < len(times_s):
+            more = len(await clock.stdout.read(4096))
+            if not more:
+                raise RuntimeError("the process that lets requests come has ended before the last of them")
+            came += more
+            yield came
+    finally:
+        if clock.returncode is None:
+            clock.kill()
+        await clock.wait()
 
 
 def main() -> None:

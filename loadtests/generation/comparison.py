@@ -28,6 +28,7 @@ BARE = "bare loop"
 SHARE_ROWS = 16
 SHARE_TOKENS = 64
 SHARE_WAVES = 8
+STRETCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +136,20 @@ def _serve(
 def own_share(subject: Subject, plan: Plan) -> float:
     """Return which share of a step of 16 rows the generator's loop takes beside `session.run`.
 
-    Of the quicker quarter of the steps: the others were interrupted by what else runs on the machine.
+    Of the quicker quarter of stretches of `STRETCH` steps: the others were interrupted by what else runs on the machine.
+    A stretch is long enough that tokens are told in it as often as they always are.
     """
     longest = max(subject.requests, key=lambda request: len(request.prompt))
-    steps = list[StepRecord]()
+    shares = list[float]()
     for _ in range(SHARE_WAVES):
+        steps = list[StepRecord]()
         trace = [Request(longest.prompt, SHARE_TOKENS)] * SHARE_ROWS
         modes.continuous(subject, trace, max(plan.slots, SHARE_ROWS), steps.append)
-    whole = [step for step in steps if step.rows == step.tokens == SHARE_ROWS]
-    loop_s, run_s = (quantile((getattr(step, name) for step in whole), 0.25) for name in ("loop_s", "run_s"))
-    return float(loop_s / (loop_s + run_s))
+        whole = [step for step in steps if step.rows == step.tokens == SHARE_ROWS]
+        for stretch in (whole[start : start + STRETCH] for start in range(0, len(whole), STRETCH)):
+            loop_s, run_s = sum(step.loop_s or 0.0 for step in stretch), sum(step.run_s for step in stretch)
+            shares.append(loop_s / (loop_s + run_s))
+    return quantile(shares, 0.25)
 
 
 def _mean_tokens(subject: Subject, plan: Plan) -> float:

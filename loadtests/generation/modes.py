@@ -7,8 +7,9 @@ three give the same tokens.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,14 +73,29 @@ async def _static(subject: Subject, trace: Sequence[Request], batches: Batches) 
             readers.create_task(_read(outbox, seen))
         while first < len(trace):
             last = _filled(served, first, batches)
-            for made in decode(subject, trace[first:last]):
-                for row, token in made:
-                    outboxes[first + row].put(Token(token))
-                await asyncio.sleep(0)
-            for outbox in outboxes[first:last]:
-                outbox.put(Token(0, finish_reason="stop"))
+            await _tell(decode(subject, trace[first:last]), outboxes[first:last])
             first = last
     return served
+
+
+async def _tell(runs: Iterator[list[tuple[int, int]]], outboxes: Sequence[Outbox]) -> None:
+    """Hand tokens to their readers as the engine does: the first at once, the others every `deliver_s`."""
+    untold: list[list[Token]] = [[] for _ in outboxes]
+    told_at_s = -math.inf
+    for made in runs:
+        for row, token in made:
+            untold[row].append(Token(token))
+        now_s = time.perf_counter()
+        if now_s - told_at_s >= GenerationLimits().deliver_s:
+            told_at_s = now_s
+            for outbox, tokens in zip(outboxes, untold, strict=True):
+                if tokens:
+                    outbox.put(*tokens)
+                    tokens.clear()
+            await asyncio.sleep(0)
+    for outbox, tokens in zip(outboxes, untold, strict=True):
+        outbox.put(*tokens, Token(0, finish_reason="stop"))
+    await asyncio.sleep(0)
 
 
 async def _read(outbox: Outbox, seen: Served) -> None:

@@ -6,7 +6,7 @@ Knows cohorts, slots and readers. Makes no runs, and does not decide who runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from service.domain import Array
@@ -30,8 +30,7 @@ class Part:
 class Delivery:
     """Tokens are noted as they are made and told every `deliver_s`, the first and the last of a sequence at once.
 
-    A sequence with `unread` tokens or more pauses. What steps are taken in the same layout is remembered until
-    `forget`.
+    A sequence with `unread` tokens or more pauses. Who lies where is remembered until `forget`.
     """
 
     def __init__(self, step: StepFeeds, roster: Roster, unread: int, deliver_s: float) -> None:
@@ -40,11 +39,14 @@ class Delivery:
         self._unread = unread
         self._deliver_s = deliver_s
         self._cohorts: dict[int, Cohort] = {}
+        self._untold: dict[TokenSequence, None] = {}
         self._told_at_s = 0.0
         self._untold_rounds = 0
 
     def forget(self) -> None:
         """Let go of who lay where: the rows lie elsewhere now."""
+        for cohort in self._cohorts.values():
+            self._untold.update(dict.fromkeys(cohort.quiet))
         self._cohorts.clear()
 
     def stepped(self, stepping: Stepping, logits: Array) -> None:
@@ -87,6 +89,8 @@ class Delivery:
     def tell_all(self) -> None:
         """Tell those who step what was made for them."""
         self._told_at_s, self._untold_rounds = time.monotonic(), 0
+        self._tell(self._untold)
+        self._untold.clear()
         for cohort in self._cohorts.values():
             self._tell(cohort.quiet)
 
@@ -104,13 +108,13 @@ class Delivery:
         sequence.tell(failure)
         self._roster.leave(sequence)
 
-    def _tell(self, sequences: Sequence[TokenSequence]) -> None:
+    def _tell(self, sequences: Iterable[TokenSequence]) -> None:
         for sequence in sequences:
             if not sequence.over:
                 self._pause_if_full(sequence, sequence.deliver())
 
     def _pause_if_full(self, sequence: TokenSequence, unread: int) -> None:
-        if unread >= self._unread:
+        if unread >= self._unread and sequence.stage == "stepping":
             self._roster.pause(sequence, time.monotonic())
 
     def _decode(self, cohort: Cohort, logits: Array) -> None:

@@ -235,17 +235,19 @@ class Generator:
                 self._runs.start_clock()
                 self._news.clear()
                 if self._beside is not None and self._beside[1].done():
-                    self._come_back(*self._beside)
+                    self._come_back(self._beside[0], self._beside[1].result())
                 self._roster.advance(time.monotonic())
                 if self._roster.changed or self._longest > self._step.state.room:
                     self._lay_out()
-                if not self._roster.running and not self._roster.waiting:
+                if not self._roster.running and not self._roster.waiting and self._beside is None:
+                    self._delivery.tell_all()
                     return
                 if self._round.reading is None and not self._round.stepping:
                     await self._something_new()
                     continue
+                began_s = time.perf_counter()
                 await self._make_round()
-                await _let_others()
+                await _let_others(time.perf_counter() - began_s)
         except Exception as error:  # noqa: BLE001  # a bug in the loop must not leave callers waiting
             for sequence in self._roster.everyone():
                 self._delivery.tell_failure(sequence, error)
@@ -285,11 +287,10 @@ class Generator:
         for part in parts:
             for row, tokens in zip(part.rows, part.sequence.part(part.count), strict=True):
                 rows[row] = tokens
-        if beside and self._may_read_beside and self._runs.worth_a_thread(sum(map(len, rows))):
-            self._beside = parts, self._runs.read_beside(reading.start, rows)
-            self._beside[1].add_done_callback(lambda _: self._news.set())
-            for part in parts:
-                part.sequence.stage = "away"
+        # There is one thread for it: who comes second waits for it.
+        if self._runs.worth_a_thread(sum(map(len, rows))) and (
+            self._beside is not None or (beside and self._read_beside(reading.start, parts, rows))
+        ):
             # Those who step lie where they lay.
             self._round = replace(self._round, reading=None)
             return
@@ -298,27 +299,51 @@ class Generator:
         self._delivery.read(parts, await self._run(reading.start, len(rows), rows))
         self._runs.account()
 
-    @property
-    def _may_read_beside(self) -> bool:
-        return self._beside is None and not self._reads_alone
+    def _read_beside(self, start: int, parts: list[Part], rows: Rows) -> bool:
+        """Begin to read beside those who step, if that takes long enough and can be; returns whether it has begun."""
+        if (
+            self._beside is not None
+            or self._reads_alone
+            or not self._runs.worth_a_thread(sum(map(len, rows)))
+        ):
+            return False
+        try:
+            run = self._runs.read_beside(start, rows)
+        except Exception:  # noqa: BLE001  # in a run of its own it is found out whose fault it is
+            return False
+        if run is None:
+            return False
+        run.add_done_callback(lambda _: self._news.set())
+        self._beside = parts, run
+        for part in parts:
+            part.sequence.stage = "away"
+        return True
 
-    def _come_back(self, parts: list[Part], run: asyncio.Future[ReadRun]) -> None:
+    def _come_back(self, parts: list[Part], run: ReadRun) -> None:
         """Take over what was read beside the others, by those who are still there."""
         self._beside = None
         self._roster.changed = True
+        self._runs.record_read(run)
         present = [each for each in parts if each.sequence.stage == "away" and not each.sequence.over]
+        slots = {
+            row: slot
+            for each in present
+            for row, slot in zip(each.rows, each.sequence.reading_slots, strict=True)
+        }
         for each in present:
             each.sequence.stage = "reading"
-        if run.exception() is not None:
-            # Read again before the others go on: there it is found out whose fault it was.
-            self._reads_alone = True
-        elif present:
-            slots = {
-                row: slot
-                for each in present
-                for row, slot in zip(each.rows, each.sequence.reading_slots, strict=True)
-            }
-            self._delivery.read(present, self._runs.take_read(run.result(), slots))
+        try:
+            logits = None if run.failed or not present else self._runs.take_read(run, slots)
+        except Exception:  # noqa: BLE001  # as above
+            logits = None
+        if logits is not None:
+            self._delivery.read(present, logits)
+            return
+        # Read again from the start, before the others go on: there it is found out whose fault it was.
+        self._reads_alone = bool(present)
+        for each in present:
+            self._step.state.wipe(each.sequence.slots)
+            each.sequence.start()
 
     async def _run(self, start: int, rows: int, tokens: Rows | None) -> Array:
         logits, failures = await self._runs.run(start, rows, tokens)
@@ -339,17 +364,20 @@ def _parts(sequences: Iterable[Sequence], counts: Iterable[int], start: int) -> 
     ]
 
 
-async def _let_others() -> None:
-    """Let what else the loop has to do come before the next step, as long as one thing leads to another.
+async def _let_others(round_s: float) -> None:
+    """Let what else the loop has to do come before the next step, as long as one thing leads to another, but no
+    longer than the last round took: other models' steps are such things, too.
 
     A request is read, checked, encoded and queued in many turns of the loop; were each followed by a step, it would
     wait for as many steps.
     """
+    began_s = turn_s = time.perf_counter()
     for _ in range(MOST_TURNS):
-        began_s = time.perf_counter()
         await asyncio.sleep(0)
-        if time.perf_counter() - began_s < IDLE_TURN_S:
+        now_s = time.perf_counter()
+        if now_s - turn_s < IDLE_TURN_S or now_s - began_s >= round_s:
             return
+        turn_s = now_s
 
 
 def _unloaded() -> ServiceError:

@@ -311,7 +311,7 @@ class Roster:
         return list(ages.values())
 
     def _reading(self) -> tuple[list[Sequence], tuple[int, ...]]:
-        if self._chunk == 1 or any(each.stage == "away" for each in self._running):
+        if self._chunk == 1:
             return [], ()
         reading = [each for each in self._running if each.stage == "reading"]
         if self._step.state.aligned:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,6 +20,8 @@ from service.engine.contracts import Held, HoldingSession, Session
 from service.engine.cost import RunCost
 from service.engine.step import StepFeeds
 
+MOST_COPIED_BYTES = 8 * 2**20
+"""To copy more takes longer than a short run."""
 Rows = Sequence[tuple[int, ...]]
 """The tokens that each row of a run reads."""
 
@@ -26,21 +29,25 @@ Rows = Sequence[tuple[int, ...]]
 @dataclass(frozen=True, slots=True)
 class StepRecord:
     """What one run was, for metrics: its rows, the tokens fed, how long the session ran, and how long the loop took
-    for everything else since the run before (`loop_s`, other tasks of the event loop left out).
+    for everything else since the run before (`loop_s`, other tasks of the event loop left out; None for a run that
+    was made beside others).
     """
 
     rows: int
     tokens: int
     run_s: float
     failed: bool
-    loop_s: float = 0.0
+    loop_s: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRun:
-    """What a run gave that was made beside others: its outputs, and what it was fed, `counts` tokens a row."""
+    """What a run gave that was made beside others: its outputs, and what it was fed, `counts` tokens a row; `failed`
+    says that it gave none.
+    """
 
     outputs: dict[str, Array]
+    failed: bool
     counts: list[int]
     past: int
     run_s: float
@@ -86,28 +93,39 @@ class StepRuns:
         """Whether a run that is fed so many tokens is long enough to be made beside others, on the host."""
         return not self._held and self._cost.predict(tokens) > self._bounds.beside_s
 
-    def read_beside(self, start: int, tokens: Rows) -> asyncio.Future[ReadRun]:
-        """Feed the rows of the slots from `start` on `tokens` while other runs go on; it is taken by `take_read`."""
-        feeds = self._step.read(slice(start, start + len(tokens)), tokens)
+    def read_beside(self, start: int, tokens: Rows) -> asyncio.Future[ReadRun] | None:
+        """Feed the rows of the slots from `start` on `tokens` while other runs go on; `take_read` takes what it gives.
+
+        Returns None if what is fed would have to be copied for longer than the loop can wait.
+        """
+        feeds = cast("Tensors", self._step.read(slice(start, start + len(tokens)), tokens))
+        if sum(array.nbytes for array in feeds.values()) > MOST_COPIED_BYTES:
+            return None
         # Copies: rows may be moved while it runs.
         copies = {name: np.array(array) for name, array in feeds.items()}
         past, names = self._step.state.past, self._step.outputs
+        counts = [len(each) for each in tokens]
 
         def timed() -> ReadRun:
             started_s = time.perf_counter()
-            arrays = self._session.run(copies, names)
-            run_s = time.perf_counter() - started_s
-            return ReadRun(dict(zip(names, arrays, strict=True)), [len(each) for each in tokens], past, run_s)
+            outputs = dict[str, Array]()
+            with suppress(Exception):
+                outputs = dict(zip(names, self._session.run(copies, names), strict=True))
+            return ReadRun(outputs, not outputs, counts, past, time.perf_counter() - started_s)
 
         return asyncio.get_running_loop().run_in_executor(self._reader, timed)
+
+    def record_read(self, run: ReadRun) -> None:
+        """Account for a run that was made beside others."""
+        fed = sum(run.counts)
+        if not run.failed:
+            self._cost.observe(fed, run.run_s)
+        self._on_step(StepRecord(len(run.counts), fed, run.run_s, run.failed, None))
 
     def take_read(self, run: ReadRun, slots: Mapping[int, int]) -> Array:
         """Store the state of the rows in `slots` to where they lie by now; returns the logits of all rows, those of
         the others as zeros.
         """
-        fed = sum(run.counts)
-        self._cost.observe(fed, run.run_s)
-        self._on_step(StepRecord(len(run.counts), fed, run.run_s, failed=False))
         rows = list(slots)
         outputs: dict[str, Array | Held] = {name: array[rows] for name, array in run.outputs.items()}
         mine = self._step.put(list(slots.values()), outputs, [run.counts[row] for row in rows], run.past)

@@ -68,7 +68,8 @@ class Sampler:
             return
         counts = self._counts_of(len(logits))
         if sampling.repetition_penalty != 1.0:
-            seen = np.union1d(np.asarray(self._prompt, np.intp), np.flatnonzero(counts))
+            prompt = np.asarray(self._prompt, np.intp)
+            seen = np.union1d(prompt[prompt < len(logits)], np.flatnonzero(counts))
             penalty = sampling.repetition_penalty
             logits[seen] = np.where(logits[seen] > 0, logits[seen] / penalty, logits[seen] * penalty)
         logits -= (counts > 0) * sampling.presence_penalty + counts * sampling.frequency_penalty

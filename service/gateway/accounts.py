@@ -17,6 +17,8 @@ from service.observability import tracing
 from service.observability.metrics import VersionRecorder
 from service.observability.tracing import NO_TIMING, UNTRACED, Tokens, Trace
 
+TOGETHER_S = 0.0005
+"""Chunks of a stream that are less apart were made over the time before the first of them: tokens are told in bundles."""
 _PASSING = frozenset({Code.OVERLOADED, Code.UNAVAILABLE, Code.TIMED_OUT})
 """Failures that say something of our state, and not of the request."""
 
@@ -31,6 +33,8 @@ class Visit:
     model: ModelId | None
     started_at_s: float
     last_token_at_s: float = 0.0
+    gap_s: float = 0.0
+    gap_tokens: int = 0
     trace: Trace = UNTRACED
 
 
@@ -50,6 +54,7 @@ class Accounts:
         answer: object = None,
     ) -> None:
         """Count a request that was answered."""
+        self._spread_gap(visit)
         duration_s = now_s - visit.started_at_s
         recorder, exemplar = visit.recorder, visit.trace.exemplar
         recorder.answered(visit.word, visit.call.protocol, "ok", duration_s, exemplar)
@@ -84,12 +89,24 @@ class Accounts:
         if visit.last_token_at_s == 0.0:
             visit.recorder.first_token(now_s - visit.started_at_s, visit.trace.exemplar)
         else:
-            for _ in range(tokens):
-                visit.recorder.next_token((now_s - visit.last_token_at_s) / tokens, visit.trace.exemplar)
+            gap_s = now_s - visit.last_token_at_s
+            if gap_s >= TOGETHER_S:
+                self._spread_gap(visit)
+                visit.gap_s = 0.0
+            visit.gap_s += gap_s
+            visit.gap_tokens += tokens
         visit.last_token_at_s = now_s
+
+    @staticmethod
+    def _spread_gap(visit: Visit) -> None:
+        """Count the time that tokens which came together took, as if they had come evenly: so they were made."""
+        for _ in range(visit.gap_tokens):
+            visit.recorder.next_token(visit.gap_s / visit.gap_tokens, visit.trace.exemplar)
+        visit.gap_tokens = 0
 
     def failed(self, visit: Visit, now_s: float, error: BaseException) -> BaseException:
         """Count and log a failure; returns what the caller is to see: our own errors, and nothing unexpected."""
+        self._spread_gap(visit)
         seen: BaseException = error
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             outcome = Code.CANCELLED

@@ -95,9 +95,11 @@ class GraphRecorder:
         if not failed:
             self._tally.run(rows, run_s)
 
-    def stepped(self, rows: int, run_s: float, loop_s: float, *, failed: bool) -> None:
-        """Count one run of a step graph, and what the loop around it took."""
+    def stepped(self, rows: int, run_s: float, loop_s: float | None, *, failed: bool) -> None:
+        """Count one run of a step graph, and what the loop around it took, None if it was made beside others."""
         self.ran(rows, run_s, 0.0, "step", failed=failed)
+        if loop_s is None:
+            return
         if self._loop is None:
             self._loop = self._families.loop_duration.labels(*self._labels)
         self._loop.observe(loop_s)

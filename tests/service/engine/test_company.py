@@ -15,6 +15,7 @@ from service.bundle import Signature, StateEntry, StepGraph
 from service.domain import Array, Caller, Sampling, Tensors
 from service.engine.contracts import Prompt, Token
 from service.engine.generator import GenerationLimits, Generator
+from service.engine.runs import StepRecord
 from service.errors import Internal, TimedOut, TooLarge
 from tests.service.engine.step_models import (
     ATTENTION,
@@ -358,8 +359,8 @@ async def test_whoever_leaves_while_its_prompt_is_read_in_a_thread_frees_its_slo
     gone = asyncio.create_task(ids(generator, Prompt((1, 2, 3, 4)), 30))
     await until(session.reading)
     gone.cancel()
-    found = await asyncio.wait_for(ids(generator, Prompt((5,)), 30), 10)
-    assert found == _expected((5,), 30)
+    await turn_the_loop(10)
+    assert generator.slots_in_use == 1
     session.opened.set()
     assert await ids(generator, Prompt((1, 2, 3, 4)), 30) == _expected((1, 2, 3, 4), 30)
     await stepping.aclose()
@@ -376,6 +377,55 @@ async def test_a_failed_reading_in_a_thread_fails_only_whose_fault_it_is() -> No
     assert isinstance(bad, Internal)
     assert (good, other) == (_expected((1, 2, 3), 5), _expected((2, 2), 5))
     await stepping.aclose()
+
+
+async def test_tokens_are_told_within_the_bound_though_every_round_reads_a_prompt() -> None:
+    limits = GenerationLimits(
+        inline_bound_s=60.0, beside_bound_s=math.inf, chunk=2, deliver_s=1e9, unread_tokens=8
+    )
+    generator, session = generator_of("recurrent", limits)
+    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
+    await anext(stepping)
+    reading = asyncio.create_task(ids(generator, Prompt((1, 2) * 200), 1))
+    waiting = asyncio.create_task(anext(stepping))
+    begun = len(session.batch_sizes)
+    while not waiting.done():  # noqa: ASYNC110  # each turn is looked at
+        await asyncio.sleep(0)
+    assert len(session.batch_sizes) - begun <= 2 * 8
+    assert not reading.done()
+    await asyncio.gather(stepping.aclose(), reading)
+
+
+async def test_unusable_outputs_of_a_reading_in_a_thread_fail_only_who_reads() -> None:
+    def broken(feeds: Tensors) -> Tensors:
+        cut = slice(0, None if feeds["ids"].shape[1] == 1 else 0)
+        return {name: array if name == "logits" else array[cut] for name, array in recurrent(feeds).items()}
+
+    generator = Generator(FakeSession(broken), RECURRENT, RECURRENT_SIGNATURE, BESIDE, end_id=None)
+    stepping = generator.stream(Prompt((3,)), GREEDY, 100, in_s(20))
+    found = [(await anext(stepping)).id]
+    with pytest.raises(Internal):
+        await ids(generator, Prompt((1, 2, 3)), 5)
+    assert [*found, *[token.id async for token in stepping]] == _expected((3,), 100)
+
+
+async def test_a_reading_that_everyone_left_is_a_record_and_holds_nobody_up() -> None:
+    graph, signature, compute = GRAPHS["recurrent"]
+    records: list[StepRecord] = []
+    session = SlowReading(compute)
+    generator = Generator(session, graph, signature, BESIDE, end_id=None, on_step=records.append)
+    stepping = generator.stream(Prompt((3,)), GREEDY, 4000, in_s(20))
+    await anext(stepping)
+    gone = asyncio.create_task(ids(generator, Prompt((1, 2, 3, 4)), 30))
+    await until(session.reading)
+    gone.cancel()
+    later = asyncio.create_task(ids(generator, Prompt((4, 5, 6)), 3))
+    for _ in range(200):  # while the thread is busy with nobody's prompt
+        await anext(stepping)
+    session.opened.set()
+    assert await later == _expected((4, 5, 6), 3)
+    await stepping.aclose()
+    assert [record.tokens for record in records if record.loop_s is None] == [4, 3]
 
 
 CROWD = st.lists(ASKED, min_size=3, max_size=7)
