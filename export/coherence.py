@@ -56,6 +56,10 @@ def _classify(task: Classify, signatures: Signatures) -> Iterator[str]:
         accepts.channels,
     ):
         yield f"images are [{accepts.height}, {accepts.width}, {accepts.channels}], input '{source.name}' is {list(source.shape)}"
+    if task.attention is not None:
+        attention = _tensor(signature.outputs, task.attention, "output")
+        if attention.shape != source.shape:
+            yield f"'{attention.name}' is {list(attention.shape)}, expected one weight for each token {list(source.shape)}"
     if isinstance(accepts, FeatureInput):
         yield from _ends_with(source, len(accepts.names), "one for each feature")
 

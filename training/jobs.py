@@ -30,6 +30,10 @@ JOBS: dict[str, Entry] = {
     "tumours-focal": Entry(
         "classify", "training.classify.tumours_focal", "malignant or not, where that is rare"
     ),
+    "reviews-bilstm": Entry("classify", "training.classify.reviews_bilstm", "for or against, a whole review"),
+    "reviews-attention": Entry(
+        "classify", "training.classify.reviews_attention", "the same, and which words counted"
+    ),
     "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
     "chat-gru": Entry("generate", "training.generate.chat_gru", "a reply to a message or a conversation"),
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 from service import bundle
@@ -89,3 +90,34 @@ def test_the_ensemble_s_votes_are_shares_of_its_members(collection: Server, mode
     np.testing.assert_allclose(said["members"].mean(axis=1), said["average"], atol=1e-6)
     firsts = np.eye(said["members"].shape[2])[said["members"].argmax(axis=2)]
     np.testing.assert_allclose(firsts.mean(axis=1), said["vote"], atol=1e-6)
+
+
+@pytest.mark.parametrize("job", ["reviews-bilstm", "reviews-attention"])
+def test_a_text_gets_its_sentiment_and_raw_ids_the_same_one(
+    collection: Server, models: Path, job: str
+) -> None:
+    """The words of a text that is longer than the model sees are those at its end, and padding is none of them."""
+    text = "We saw it at home. " * 30 + "The plot was not bad at all, although the acting was dull."
+    labels = collection.post("classify", {"model": job, "text": text}).json()["labels"]
+    assert {each["label"] for each in labels} == {"negative", "positive"}
+    task = bundle.read(models / job / "1").task
+    assert isinstance(task, bundle.Classify)
+    assert isinstance(task.accepts, bundle.TextInput)
+    tokenizer = Tokenizer.from_file(str(models / job / "1" / task.accepts.tokenizer.file))
+    ids = tokenizer.encode(text).ids[-task.accepts.max_tokens :]
+    for padded in (ids, [*ids, 0, 0], [0, 0, 0, *ids]):
+        answer = collection.post("predict", {"model": job, "inputs": {"ids": [padded]}}).json()["outputs"]
+        told = {each["label"]: each["probability"] for each in labels}
+        np.testing.assert_allclose(
+            answer["probabilities"][0], [told[label] for label in task.labels], atol=1e-5
+        )
+
+
+def test_the_attention_of_each_word_comes_with_the_label(collection: Server) -> None:
+    answer = collection.post("classify", {"model": "reviews-attention", "text": "Not bad, the PLOT!"}).json()
+    assert [each["token"] for each in answer["attention"]] == ["not", "bad", ",", "the", "plot", "[UNK]"]
+    assert sum(each["weight"] for each in answer["attention"]) == pytest.approx(1.0, abs=1e-4)
+    empty = collection.post("classify", {"model": "reviews-bilstm", "text": "   "})
+    assert (empty.status_code, empty.json()["error"]["field"]) == (400, "text")
+    silent = collection.post("classify", {"model": "reviews-bilstm", "text": "Not bad."}).json()
+    assert "attention" not in silent
