@@ -14,6 +14,7 @@ from service.bundle import (
     FeatureInput,
     Generate,
     ImageInput,
+    Predict,
     Score,
     Signature,
     StepGraph,
@@ -39,6 +40,8 @@ def assets(task: Task) -> Iterator[str]:
             yield task.encoder.tokenizer.file
     elif isinstance(task, Translate):
         yield from (task.source_tokenizer.file, task.target_tokenizer.file)
+    elif isinstance(task, Predict) and task.tokenizer is not None:
+        yield task.tokenizer.file
     elif isinstance(task, Classify) and task.accepts.kind == "text":
         yield task.accepts.tokenizer.file
 

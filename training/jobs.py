@@ -39,6 +39,9 @@ JOBS: dict[str, Entry] = {
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
     "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),
     "waves-lstm": Entry("predict", "training.predict.waves_lstm", "what comes next in a series"),
+    "prose-word2vec": Entry(
+        "predict", "training.predict.prose_word2vec", "words as vectors, near means alike"
+    ),
     "digits-autoencoder": Entry("predict", "training.predict.digits_autoencoder", "digits in 32 numbers"),
     "digits-vae": Entry("predict", "training.predict.digits_vae", "a space of digits to draw from"),
     "digits-siamese": Entry("predict", "training.predict.digits_siamese", "whether two digits are the same"),

@@ -167,9 +167,14 @@ class Score(Frozen):
 
 
 class Predict(Frozen):
-    """Named tensors in, named tensors out, through any signature."""
+    """Named tensors in, named tensors out, through any signature.
+
+    With a `tokenizer`, texts are taken in the place of token ids: one for each row of [batch, time], and one that is a
+    single token for each of [batch].
+    """
 
     word: Literal["predict"] = "predict"
+    tokenizer: Tokenizer | None = None
 
 
 Task = Annotated[Classify | Generate | Translate | Score | Predict, Field(discriminator="word")]

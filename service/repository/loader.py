@@ -83,14 +83,16 @@ class BundleLoader:
             generator = self._generator(model, manifest, sessions)
             if generator is not None:
                 closing.callback(generator.close)
-            task = await loop.run_in_executor(self._thread, _build, manifest, runners, generator, directory)
+            task, predict = await loop.run_in_executor(
+                self._thread, _build, manifest, runners, generator, directory
+            )
             # Only now: until it is whole, another copy of this version may be live and be asked.
             self._watch(model, runners, generator)
             return LoadedVersion(
                 model=model,
                 manifest=manifest,
                 task=task,
-                predict=build_predict(manifest, runners),
+                predict=predict,
                 recorder=self._metrics.version(model),
                 close=closing.pop_all().close,
             )
@@ -237,8 +239,10 @@ def _read(model: ModelId, directory: Path, *, renamed: bool) -> Manifest:
 
 def _build(
     manifest: Manifest, runners: Mapping[str, Batcher], generator: Generator | None, directory: Path
-) -> Task:
+) -> tuple[Task, Task]:
+    """Return what answers the version's own word, and what answers `predict`."""
     try:
-        return build_task(manifest, runners, generator, directory)
+        task = build_task(manifest, runners, generator, directory)
+        return task, task if manifest.task.word == "predict" else build_predict(manifest, runners, directory)
     except BundleError as error:
         raise LoadError(str(error)) from error
