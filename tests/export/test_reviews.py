@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,35 +18,29 @@ from export.recipe import Source
 from service import bundle
 from service.bundle import Classify, TextInput
 
+pytestmark = pytest.mark.slow
 
-def untrained(name: str, changes: dict[str, object], source: Source, assets: Path) -> Source:
-    """Return a run of a job with random weights."""
-    from training import jobs
+
+@pytest.fixture(scope="module")
+def run(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """A run of `reviews-attention` with random weights."""
+    from training.classify.reviews_attention import JOB, AttentionSettings
     from training.quiet import import_tensorflow
 
     import_tensorflow()
     import keras
 
     keras.utils.set_random_seed(1)
-    job = jobs.find(name)
-    settings = job.settings.model_validate({"profile": "smoke", **job.profiles["smoke"], **changes})
-    job.save_assets(settings, job.load(settings), assets)
-    return replace(source, job=name, word=job.word, model=job.build(settings, assets), assets=assets)
+    changes = {"profile": "smoke", "attention": "heads", "keep": "first"}
+    settings = AttentionSettings.model_validate({**JOB.profiles["smoke"], **changes})
+    assets = tmp_path_factory.mktemp("assets")
+    JOB.save_assets(settings, JOB.load(settings), assets)
+    return replace(source, job=JOB.name, word=JOB.word, model=JOB.build(settings, assets), assets=assets)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("reviews-bilstm", {"keep": "first"}),
-        ("reviews-attention", {"attention": "heads"}),
-    ],
-)
-def test_the_graph_has_no_loop_and_padding_changes_nothing(
-    name: str, changes: dict[str, object], source: Source, tmp_path: Path
-) -> None:
-    run = untrained(name, changes, source, _made(tmp_path / "assets"))
-    directory = build(run, find(name, "classify")(run), Target(tmp_path / "models", name))
+def test_the_graph_has_no_loop_and_padding_changes_nothing(run: Source, tmp_path: Path) -> None:
+    """Wherever the padding stands, the graph answers as the model that was trained does, and as without it."""
+    directory = build(run, find(run.job, run.word)(run), Target(tmp_path / "models", run.job))
     manifest = bundle.read(directory)
     (parity,) = manifest.parity.values()
     assert (parity.ragged, parity.max_relative < 1e-5) == (True, True)
@@ -57,40 +50,22 @@ def test_the_graph_has_no_loop_and_padding_changes_nothing(
     task = manifest.task
     assert isinstance(task, Classify)
     assert isinstance(task.accepts, TextInput)
-    assert task.accepts.keep == changes.get("keep", "last")
+    assert (task.accepts.keep, task.attention) == ("first", "attention")
     session = onnxruntime.InferenceSession(directory / manifest.default.file)
     row = np.load(run.assets / "examples.npz")["ids"][:1]
     row = row[:, row[0] != 0]
-    names = [output.name for output in session.get_outputs()]
-
-    def answer(left: int, right: int) -> dict[str, Any]:
-        ids = np.pad(row, ((0, 0), (left, right))).astype(np.int32)
-        found = dict(zip(names, session.run(names, {"ids": ids}), strict=True))
-        expected = {key: np.asarray(value) for key, value in run.model(ids).items()}
-        for key, value in expected.items():  # the model as it was trained
-            np.testing.assert_allclose(found[key], value, atol=1e-5)
-        return found
-
-    bare = answer(0, 0)
-    for left, right in ((0, 4), (4, 0), (2, 3)):
-        padded = answer(left, right)
-        np.testing.assert_allclose(padded["probabilities"], bare["probabilities"], atol=1e-6)
-        if task.attention is not None:
-            np.testing.assert_allclose(
-                padded[task.attention][:, left : left + row.shape[1]], bare[task.attention], atol=1e-6
-            )
+    bare = session.run(["probabilities", "attention"], {"ids": row})
+    for left, right in ((0, 0), (0, 4), (4, 0), (2, 3)):
+        ids = np.pad(row, ((0, 0), (left, right)))
+        probabilities, attention = session.run(["probabilities", "attention"], {"ids": ids})
+        trained = run.model(ids)
+        np.testing.assert_allclose(probabilities, trained["probabilities"], atol=1e-5)
+        np.testing.assert_allclose(attention, trained["attention"], atol=1e-5)
+        np.testing.assert_allclose(probabilities, bare[0], atol=1e-6)
+        np.testing.assert_allclose(attention[:, left : left + row.shape[1]], bare[1], atol=1e-6)
 
 
-def _made(path: Path) -> Path:
-    path.mkdir()
-    return path
-
-
-@pytest.mark.slow
-def test_a_run_without_its_window_or_with_another_tokenizer_is_refused(
-    source: Source, tmp_path: Path
-) -> None:
-    run = untrained("reviews-bilstm", {}, source, _made(tmp_path / "assets"))
+def test_a_run_without_its_window_or_with_another_tokenizer_is_refused(run: Source, tmp_path: Path) -> None:
     broken = replace(run, assets=tmp_path / "broken")
     shutil.copytree(run.assets, broken.assets)
     (broken.assets / reviews.WINDOW).unlink()

@@ -11,6 +11,7 @@ import pytest
 from export import word2vec
 from export.build import Target, build
 from export.recipe import Source
+from export.verify import verify
 from service import bundle
 from service.bundle import Predict
 
@@ -59,6 +60,7 @@ def test_every_signature_has_parity_and_the_bundle_reads_words(published: Publis
     assert manifest.parity.keys() == {"lookup", "embed", "neighbours", "analogy"}
     assert max(each.max_relative for each in manifest.parity.values()) < 1e-5
     assert manifest.parity["embed"].ragged
+    assert [check.detail for check in verify(published.directory) if not check.passed] == []
 
 
 def test_neighbours_are_the_nearest_with_their_spelling_and_cosine(published: Published) -> None:
