@@ -45,7 +45,7 @@ def test_a_short_row_is_padded_on_the_side_that_is_asked_for(side: words.Side, r
     assert Window(4).rows([[1, 2]], side).tolist() == [row]
 
 
-@given(st.lists(st.integers(1, 300), min_size=1), st.floats(0.05, 1), st.integers(8, 400))
+@given(st.lists(st.integers(0, 300), min_size=1), st.floats(0.05, 1), st.integers(8, 400))
 def test_the_window_holds_as_many_texts_whole_as_was_asked_or_is_the_longest(
     lengths: list[int], cover: float, longest: int
 ) -> None:

@@ -79,6 +79,10 @@ def test_imdb_that_cannot_be_fetched_says_so() -> None:
         (["text,label", "NaN,negative", *GOOD], "row 1, column 'text': expected a text, found nothing"),
         (["text,label", "bad,", *GOOD], "row 1, column 'label': expected a text, found nothing"),
         (["text,label", "a,b,c", *GOOD], "row 1: expected 2 columns, found 3"),
+        (
+            ["text,label", *(f"word{row},{'good' if row % 2 else 'bad'}" for row in range(40))],
+            "texts of rows.csv: no word occurs 2 times, so there is nothing to learn from",
+        ),
     ],
 )
 @pytest.mark.parametrize("job", ["reviews-bilstm", "reviews-attention"])
