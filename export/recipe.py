@@ -7,7 +7,7 @@ An exporter is a function `describe(source: Source) -> Recipe`, entered in `expo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Batching, Provenance, Task, Tensor
+from training.job import Expectation
 
 if TYPE_CHECKING:
     import onnx
@@ -46,7 +47,8 @@ class Source:
     """A finished run as an exporter sees it.
 
     `model` is the restored Keras model with its best weights. `assets` is the directory in which the job left
-    labels, vocabularies and `examples.npz`; `settings` are the job's settings as written in the run.
+    labels, vocabularies and `examples.npz`; `settings` are the job's settings as written in the run. `sizes` counts the
+    examples in each part of the data; `expected` is what the metrics should reach, on the job's own data.
     """
 
     directory: Path
@@ -57,6 +59,8 @@ class Source:
     settings: Mapping[str, Any]
     metrics: Mapping[str, float]
     provenance: Provenance
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    expected: Sequence[Expectation] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,16 +82,11 @@ class Window:
 
     def rows(self, rows: Sequence[Sequence[int]], side: Side = "right") -> Ids:
         """Return all rows cut, and padded on one side [count, length]."""
-        return padded([self.cut(row) for row in rows], self.length, side)
-
-
-def padded(rows: Sequence[Sequence[int]], length: int, side: Side) -> Ids:
-    """Return rows of at most `length` ids, padded on one side [count, length]."""
-    array = np.full((len(rows), length), PAD, np.int32)
-    for index, row in enumerate(rows):
-        start = 0 if side == "right" else length - len(row)
-        array[index, start : start + len(row)] = row
-    return array
+        array = np.full((len(rows), self.length), PAD, np.int32)
+        for index, row in enumerate(map(self.cut, rows)):
+            start = 0 if side == "right" else self.length - len(row)
+            array[index, start : start + len(row)] = row
+        return array
 
 
 def fitting(lengths: Sequence[int], cover: float, *, longest: int, keep: End) -> Window:

@@ -54,9 +54,6 @@ def build_task(
     return TASKS[manifest.task.word](manifest, Parts(runners, generator, directory))
 
 
-def build_predict(manifest: Manifest, runners: Mapping[str, Runner], directory: Path = Path()) -> Predict:
-    """Return what answers `predict`, through every signature that has a runner.
-
-    Raises BundleError if the version's tokenizer cannot be read or does not fit.
-    """
-    return Predict(manifest, Parts(runners, directory=directory))
+def build_predict(manifest: Manifest, runners: Mapping[str, Runner]) -> Predict:
+    """Return what answers `predict` beside another word, through every signature that has a runner."""
+    return Predict(manifest, Parts(runners))

@@ -6,7 +6,7 @@ Knows a model by its input `ids` and its output `probabilities`; knows nothing o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from sklearn.metrics import confusion_matrix
 from tokenizers import Tokenizer
@@ -27,8 +26,6 @@ from training.job import Loop, Profile, Settings, Summary
 from training.words import UNKNOWN, End, Ids, Side, Window
 
 EXAMPLES = 64
-ALIKE = 8
-"""How far apart the lengths of two texts of a batch may be because of chance."""
 TOKENIZER = "tokenizer.json"
 WINDOW = "window.json"
 
@@ -122,7 +119,7 @@ def fit(model: keras.Model, settings: TextSettings, data: Words, loop: Loop) -> 
     # Keras' metrics want a truth for every output, also for the attention, which has none and no loss.
     truth = dict.fromkeys(model.output_names, known.classes)
     model.fit(
-        batches(data, settings, model.output_names, settings.seed + loop.initial_epoch),
+        batches(data, settings, model.output_names),
         shuffle=False,  # they already are
         validation_data=(data.ids(known, settings.padding), truth),
         validation_batch_size=4 * settings.batch_size,
@@ -133,34 +130,19 @@ def fit(model: keras.Model, settings: TextSettings, data: Words, loop: Loop) -> 
     )
 
 
-def batches(data: Words, settings: TextSettings, outputs: Sequence[str], seed: int) -> tf.data.Dataset:
-    """Return the training part in batches of like length, other ones in each epoch, a few words hidden anew each time.
+def batches(data: Words, settings: TextSettings, outputs: Sequence[str]) -> tf.data.Dataset:
+    """Return shuffled batches of the training part, a few of whose words are hidden anew each time.
 
     The classes are the truth of all `outputs`.
     """
-    part, rng = data.reviews.train, np.random.default_rng(seed)
-    rows = [data.window.cut(row) for row in words.encode(data.tokenizer, part.texts)]
-    lengths = np.array([len(row) for row in rows])
+    part = data.reviews.train
 
-    def draw() -> Iterator[tuple[Ids, dict[str, NDArray[np.int32]]]]:
-        order = np.argsort(lengths + ALIKE * rng.random(len(rows)))
-        groups = [
-            order[start : start + settings.batch_size] for start in range(0, len(rows), settings.batch_size)
-        ]
-        for place in rng.permutation(len(groups)):
-            chosen = groups[place]
-            ids = words.padded([rows[row] for row in chosen], max(1, lengths[chosen].max()), settings.padding)
-            hidden = (rng.random(ids.shape) < settings.unknown) & (ids != words.PAD)
-            yield (
-                np.where(hidden, UNKNOWN, ids).astype(np.int32),
-                dict.fromkeys(outputs, part.classes[chosen]),
-            )
+    def hide(ids: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        hidden = tf.logical_and(tf.random.uniform(tf.shape(ids)) < settings.unknown, ids != words.PAD)
+        return tf.where(hidden, UNKNOWN, ids), dict.fromkeys(outputs, classes)
 
-    truth = tf.TensorSpec((None,), tf.int32)
-    signature = (tf.TensorSpec((None, None), tf.int32), dict.fromkeys(outputs, truth))
-    steps = -(-len(rows) // settings.batch_size)
-    made = tf.data.Dataset.from_generator(draw, output_signature=signature)
-    return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+    rows = tf.data.Dataset.from_tensor_slices((data.ids(part, settings.padding), part.classes))
+    return rows.shuffle(len(part)).batch(settings.batch_size).map(hide, tf.data.AUTOTUNE).prefetch(4)
 
 
 def measure(outputs: Mapping[str, Any], data: Words, directory: Path) -> dict[str, float]:

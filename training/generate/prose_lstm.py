@@ -187,7 +187,7 @@ def compare_ways(model: keras.Model, settings: ProseSettings, data: Prose, direc
     ]
     texts = {name: written[place * TEXTS : (place + 1) * TEXTS] for place, (name, _) in enumerate(WAYS)}
     texts["written by people"] = people
-    atomic.write_text(directory / "sampling.md", table_of(texts))
+    atomic.write_text(directory / "sampling.txt", table_of(texts))
     draw_repetition(texts, directory / "sampling.png")
 
 

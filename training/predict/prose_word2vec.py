@@ -7,7 +7,6 @@ Expected (quick): 0.9 of the words of known pairs (king and queen, dog and puppy
 places 0.9 of the ten nearest are of their kind, and 0.9 of all analogies come out. Knows nothing of the other jobs.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -149,7 +148,7 @@ def evaluate(
     table = np.asarray(model.get_layer("words").get_weights()[0], np.float64)[len(SPECIAL) :]
     spelling = words.words_of(data.tokenizer)[len(SPECIAL) :]
     ids = {word: place for place, word in enumerate(spelling)}
-    write_neighbours(table, spelling, data, directory / "neighbours.json")
+    write_neighbours(table, spelling, data, directory / "neighbours.txt")
     known = [relation for relation in RELATIONS if _spoken_of(relation, ids)]
     for relation in known:
         draw_pairs(table, ids, relation, directory / f"{relation.name.replace(' ', '-')}.png")
@@ -170,11 +169,11 @@ def write_neighbours(table: Vectors, spelling: Sequence[str], data: Corpus, targ
     """Write the nearest words of every tenth of the hundreds that occur most, for people to look at."""
     frequent = np.argsort(-data.counts[len(SPECIAL) :], kind="stable")[:400:10]
     unit = neighbours.normed(table)
-    shown = {
-        spelling[place]: [spelling[near] for near in neighbours.nearest(table, unit[place], [place], NEAR)]
-        for place in frequent
-    }
-    atomic.write_text(target, json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
+    near = {place: neighbours.nearest(table, unit[place], [place], NEAR) for place in frequent}
+    lines = (
+        f"{spelling[place]}: {', '.join(spelling[each] for each in found)}" for place, found in near.items()
+    )
+    atomic.write_text(target, "\n".join(lines) + "\n")
 
 
 def draw_pairs(table: Vectors, ids: dict[str, int], relation: Relation, target: Path) -> None:

@@ -10,6 +10,7 @@ score and threshold are weights of the model.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -165,7 +166,7 @@ def evaluate(model: keras.Model, settings: TumourSettings, data: Rows, directory
         name: {"threshold": each, **_verdicts(score, truth, each)}
         for name, each in choices(model, data, settings).items()
     }
-    atomic.write_json(directory / "thresholds.json", compared)
+    atomic.write_text(directory / "thresholds.txt", table_of(compared))
     return {"auroc": area, **_verdicts(score, truth, threshold), "threshold": threshold}
 
 
@@ -176,6 +177,20 @@ def _verdicts(score: Values, truth: thresholds.Truth, threshold: float) -> dict[
         "false_alarms": float(alarm[~truth].mean()),
         "f1": thresholds.f1(score, truth, threshold),
     }
+
+
+def table_of(compared: Mapping[Choice, Mapping[str, float]]) -> str:
+    """Return a table in Markdown: what each choice of a threshold makes of the held-out rows."""
+    names = ("threshold", "found", "false_alarms", "f1")
+    lines = [
+        f"| by | {' | '.join(name.replace('_', ' ') for name in names)} |",
+        f"|---|{'---|' * len(names)}",
+    ]
+    lines += [
+        f"| {by} | {' | '.join(f'{verdicts[name]:.4g}' for name in names)} |"
+        for by, verdicts in compared.items()
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def draw_stream(score: Values, truth: thresholds.Truth | None, threshold: float, target: Path) -> None:

@@ -31,7 +31,7 @@ def test_it_trains_and_writes_in_seconds(tmp_path: Path) -> None:
     assert len((tmp_path / "page.txt").read_text(encoding="utf-8")) > 800
     assert (tmp_path / "context.png").stat().st_size > 1000
     assert (tmp_path / "sampling.png").stat().st_size > 1000
-    table = (tmp_path / "sampling.md").read_text(encoding="utf-8")
+    table = (tmp_path / "sampling.txt").read_text(encoding="utf-8")
     assert all(f"| {name} |" in table for name, _ in prose_lstm.WAYS)
     assert json.loads((tmp_path / "vocabulary.json").read_text(encoding="utf-8")) == list(data.vocabulary)
     examples = np.load(tmp_path / "examples.npz")
