@@ -1,6 +1,6 @@
 """Whether a review is for or against: two bidirectional LSTMs over its words.
 
-    python -m training reviews-bilstm                     reviews made here, about a minute on 2 cores
+    python -m training reviews-bilstm                     reviews made here, about 90 s on 2 cores
     python -m training reviews-bilstm --data imdb         IMDB, fetched by Keras (use --profile full)
     python -m training reviews-bilstm --data file.csv     a header, a column `text` and a column `label`
 
