@@ -14,6 +14,7 @@ from service.bundle import (
     FeatureInput,
     Generate,
     ImageInput,
+    Predict,
     Score,
     Signature,
     StepGraph,
@@ -39,6 +40,8 @@ def assets(task: Task) -> Iterator[str]:
             yield task.encoder.tokenizer.file
     elif isinstance(task, Translate):
         yield from (task.source_tokenizer.file, task.target_tokenizer.file)
+    elif isinstance(task, Predict) and task.tokenizer is not None:
+        yield task.tokenizer.file
     elif isinstance(task, Classify) and task.accepts.kind == "text":
         yield task.accepts.tokenizer.file
 
@@ -56,6 +59,10 @@ def _classify(task: Classify, signatures: Signatures) -> Iterator[str]:
         accepts.channels,
     ):
         yield f"images are [{accepts.height}, {accepts.width}, {accepts.channels}], input '{source.name}' is {list(source.shape)}"
+    if task.attention is not None:
+        attention = _tensor(signature.outputs, task.attention, "output")
+        if attention.shape != source.shape:
+            yield f"'{attention.name}' is {list(attention.shape)}, expected one weight for each token {list(source.shape)}"
     if isinstance(accepts, FeatureInput):
         yield from _ends_with(source, len(accepts.names), "one for each feature")
 

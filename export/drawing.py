@@ -164,7 +164,8 @@ def _values(tensor: Tensor, sketch: _Sketch) -> NDArray[Any]:
     if tensor.dtype == "string":
         raise RecipeError(f"input '{tensor.name}': strings cannot be drawn; tokenise outside the graph")
     real: NDArray[Any] | None = sketch.example.get(tensor.name)
-    if not sketch.case.mixed or real is None or real.shape[1:] != sketch.shape(tensor)[1:]:
+    # What is no row at all, such as how many neighbours are wanted, has nothing to be mixed with.
+    if not sketch.case.mixed or real is None or not real.ndim or real.shape[1:] != sketch.shape(tensor)[1:]:
         return _numbers(tensor, sketch)
     first, second = sketch.rng.integers(len(real), size=(2, sketch.case.rows))
     share = sketch.rng.random((sketch.case.rows,) + (1,) * (real.ndim - 1))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from export import classify, digits, features, generate, score, scratch, series, translate
+from export import classify, digits, features, generate, reviews, score, scratch, series, translate, word2vec
 from export.errors import RunError
 from export.recipe import Recipe, Source
 
@@ -25,7 +25,10 @@ JOBS: dict[str, Describe] = {
     "digits-scratch": scratch.describe,
     "wine-ensemble": features.describe_ensemble,
     "tumours-focal": features.describe_binary,
+    "reviews-bilstm": reviews.describe,
+    "reviews-attention": reviews.describe,
     "waves-lstm": series.describe,
+    "prose-word2vec": word2vec.describe,
     "digits-autoencoder": digits.describe_autoencoder,
     "digits-vae": digits.describe_variational,
     "digits-siamese": digits.describe_siamese,

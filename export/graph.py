@@ -13,7 +13,7 @@ import numpy as np
 
 from export.errors import ConversionError
 from export.parity import Runner
-from export.recipe import Arrays
+from export.recipe import Arrays, with_texts
 from service.bundle import Tensor
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def runner(path: Path) -> Runner:
             answer = session.run(names, {name: np.asarray(array) for name, array in feeds.items()})
         except Exception as error:
             raise ConversionError(f"{path.name} cannot be run: {error}") from error
-        return dict(zip(names, answer, strict=True))
+        return with_texts(dict(zip(names, answer, strict=True)))
 
     return run
 
@@ -99,10 +99,10 @@ def _conform_values(what: str, values: Iterable[Any], declared: Sequence[Tensor]
 def _conform_tensor(what: str, found: Any, tensor: Tensor) -> None:
     import onnx  # noqa: PLC0415
 
-    if tensor.dtype == "string":
+    if tensor.dtype == "string" and what.startswith("input"):
         raise ConversionError(f"{what} has strings; tokenise outside the graph")
     dtype = onnx.helper.tensor_dtype_to_np_dtype(found.elem_type)
-    if dtype != np.dtype(tensor.dtype):
+    if dtype != (np.dtype(object) if tensor.dtype == "string" else np.dtype(tensor.dtype)):
         raise ConversionError(f"{what} of the graph is {dtype}, declared is {tensor.dtype}")
     sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in found.shape.dim]
     if found.HasField("shape") and not _agree(sizes, tensor.shape):

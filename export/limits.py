@@ -40,7 +40,7 @@ def _of_task(task: Task) -> Iterator[str]:
         case Classify():
             yield f"It always answers with its {len(task.labels)} labels, also where none of them is right."
             if isinstance(task.accepts, TextInput):
-                yield f"Of a text it reads {task.accepts.max_tokens} tokens."
+                yield f"Of a text it reads the {task.accepts.keep} {task.accepts.max_tokens} tokens."
             if isinstance(task.accepts, ImageInput):
                 size = f"{task.accepts.height}x{task.accepts.width}"
                 yield f"Pictures are resized to {size} with {task.accepts.channels} channels; finer detail is lost."

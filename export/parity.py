@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from export.drawing import BATCH, LONGEST, Case, cases, draw
 from export.errors import ParityError
-from export.recipe import Arrays
+from export.recipe import Arrays, is_of
 from service.bundle import Classify, Generate, Parity, Score, Signature, Task, Tensor, TextInput, Translate
 
 TOLERANCE = 1e-4
@@ -119,7 +119,7 @@ def check_declared(outputs: Sequence[Tensor], answer: Arrays, case: Case) -> Non
     known = {BATCH: case.rows, **case.sizes}
     for tensor in outputs:
         array = answer[tensor.name]
-        if array.dtype != np.dtype(tensor.dtype):
+        if not is_of(array, tensor):
             raise ParityError(f"output '{tensor.name}' is {array.dtype}, declared is {tensor.dtype}")
         if not _fits(array.shape, tensor.shape, known):
             raise ParityError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Batching, Provenance, Task, Tensor
@@ -21,7 +22,24 @@ if TYPE_CHECKING:
     import onnx
 
 Arrays = Mapping[str, NDArray[Any]]
-"""Named tensors."""
+"""Named tensors; texts are NumPy's `str_`."""
+
+
+def is_of(array: NDArray[Any], tensor: Tensor) -> bool:
+    """Say whether an array has the dtype of a tensor."""
+    if tensor.dtype == "string":
+        return array.dtype.kind == "U"
+    return bool(array.dtype == np.dtype(tensor.dtype))
+
+
+def with_texts(answer: Arrays) -> Arrays:
+    """Return arrays whose objects, which runtimes use for texts in UTF-8, are NumPy's `str_`."""
+    return {name: _texts(array) if array.dtype.kind == "O" else array for name, array in answer.items()}
+
+
+def _texts(array: NDArray[Any]) -> NDArray[np.str_]:
+    texts = [each.decode() if isinstance(each, bytes) else each for each in array.ravel()]
+    return np.array(texts, np.str_).reshape(array.shape)
 
 
 @dataclass(frozen=True, slots=True)

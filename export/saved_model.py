@@ -12,7 +12,7 @@ from typing import Any
 
 from export.errors import RecipeError
 from export.parity import Runner
-from export.recipe import Arrays, Endpoint
+from export.recipe import Arrays, Endpoint, with_texts
 from training.quiet import import_tensorflow
 
 SERVING_DEFAULT = "serving_default"
@@ -58,7 +58,7 @@ def runner(loaded: Any, signature: str) -> Runner:
             answer = function(**{name: tf.constant(array) for name, array in feeds.items()})
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise RecipeError(f"signature '{signature}' of the SavedModel cannot be run: {error}") from error
-        return {name: tensor.numpy() for name, tensor in answer.items()}
+        return with_texts({name: tensor.numpy() for name, tensor in answer.items()})
 
     return run
 

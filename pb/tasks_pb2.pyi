@@ -102,14 +102,24 @@ class LabelScore(_message.Message):
     def __init__(self, label: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
 
 class ClassifyReply(_message.Message):
-    __slots__ = ("model", "labels", "timing")
+    __slots__ = ("model", "labels", "timing", "attention")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     TIMING_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_FIELD_NUMBER: _ClassVar[int]
     model: ModelId
     labels: _containers.RepeatedCompositeFieldContainer[LabelScore]
     timing: Timing
-    def __init__(self, model: _Optional[_Union[ModelId, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[LabelScore, _Mapping]]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+    attention: _containers.RepeatedCompositeFieldContainer[TokenWeight]
+    def __init__(self, model: _Optional[_Union[ModelId, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[LabelScore, _Mapping]]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., attention: _Optional[_Iterable[_Union[TokenWeight, _Mapping]]] = ...) -> None: ...
+
+class TokenWeight(_message.Message):
+    __slots__ = ("token", "weight")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    weight: float
+    def __init__(self, token: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
     __slots__ = ("model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "seed", "stop", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "priority")

@@ -121,12 +121,21 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenWeight:
+    """A token of a text, and how much of the attention lay on it."""
+
+    token: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClassifyAnswer:
-    """The most probable labels, best first."""
+    """The most probable labels, best first; `attention` has the text's tokens in order, if the model tells it."""
 
     model: ModelId
     labels: tuple[LabelScore, ...]
     timing: Timing = Timing()
+    attention: tuple[TokenWeight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,18 @@ JOBS: dict[str, Entry] = {
     "tumours-focal": Entry(
         "classify", "training.classify.tumours_focal", "malignant or not, where that is rare"
     ),
+    "reviews-bilstm": Entry("classify", "training.classify.reviews_bilstm", "for or against, a whole review"),
+    "reviews-attention": Entry(
+        "classify", "training.classify.reviews_attention", "the same, and which words counted"
+    ),
     "prose-lstm": Entry("generate", "training.generate.prose_lstm", "English prose, letter by letter"),
     "chat-gru": Entry("generate", "training.generate.chat_gru", "a reply to a message or a conversation"),
     "english-french": Entry("translate", "training.translate.english_french", "English sentences in French"),
     "tumour-autoencoder": Entry("score", "training.score.tumour_autoencoder", "how unlike a benign tumour"),
     "waves-lstm": Entry("predict", "training.predict.waves_lstm", "what comes next in a series"),
+    "prose-word2vec": Entry(
+        "predict", "training.predict.prose_word2vec", "words as vectors, near means alike"
+    ),
     "digits-autoencoder": Entry("predict", "training.predict.digits_autoencoder", "digits in 32 numbers"),
     "digits-vae": Entry("predict", "training.predict.digits_vae", "a space of digits to draw from"),
     "digits-siamese": Entry("predict", "training.predict.digits_siamese", "whether two digits are the same"),

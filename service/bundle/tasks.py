@@ -44,15 +44,19 @@ class FeatureInput(Frozen):
 
 
 class TextInput(Frozen):
-    """A text as token ids, cut at `max_tokens`."""
+    """A text as token ids, of which the `first` or the `last` `max_tokens` are kept."""
 
     kind: Literal["text"] = "text"
     tokenizer: Tokenizer
     max_tokens: int
+    keep: Literal["first", "last"] = "first"
 
 
 class Classify(Frozen):
-    """One input tensor in, a probability for each label out."""
+    """One input tensor in, a probability for each label out.
+
+    `attention` is an output [batch, time] that says how much each token of a text had a part in that.
+    """
 
     word: Literal["classify"] = "classify"
     signature: str
@@ -60,6 +64,13 @@ class Classify(Frozen):
     probabilities: str
     labels: tuple[str, ...]
     accepts: Annotated[ImageInput | FeatureInput | TextInput, Field(discriminator="kind")]
+    attention: str | None = None
+
+    @model_validator(mode="after")
+    def _attention_is_for_texts(self) -> Self:
+        if self.attention is not None and not isinstance(self.accepts, TextInput):
+            raise ValueError("attention is told of the tokens of a text; this model takes none")
+        return self
 
 
 class Encoder(Frozen):
@@ -156,9 +167,14 @@ class Score(Frozen):
 
 
 class Predict(Frozen):
-    """Named tensors in, named tensors out, through any signature."""
+    """Named tensors in, named tensors out, through any signature.
+
+    With a `tokenizer`, texts are taken in the place of token ids: one for each row of [batch, time], and one that is a
+    single token for each of [batch].
+    """
 
     word: Literal["predict"] = "predict"
+    tokenizer: Tokenizer | None = None
 
 
 Task = Annotated[Classify | Generate | Translate | Score | Predict, Field(discriminator="word")]

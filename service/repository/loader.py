@@ -219,4 +219,4 @@ def _answering(
         task = build_task(manifest, chosen, generator, directory)
     except BundleError as error:
         raise LoadError(str(error)) from error
-    return Answering(task, build_predict(manifest, chosen))
+    return Answering(task, task if manifest.task.word == "predict" else build_predict(manifest, chosen))

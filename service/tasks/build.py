@@ -55,5 +55,5 @@ def build_task(
 
 
 def build_predict(manifest: Manifest, runners: Mapping[str, Runner]) -> Predict:
-    """Return what answers `predict`, through every signature that has a runner."""
+    """Return what answers `predict` beside another word, through every signature that has a runner."""
     return Predict(manifest, Parts(runners))

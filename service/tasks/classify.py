@@ -5,6 +5,7 @@ Knows labels and the forms of a request. Knows nothing of batches or graphs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from service import bundle
 from service.bundle import BundleError, FeatureInput, ImageInput, Manifest, Signature, TextInput
-from service.domain import ClassifyAnswer, ClassifyRequest, LabelScore, ModelId, Tensors
+from service.domain import Array, ClassifyAnswer, ClassifyRequest, LabelScore, ModelId, Tensors, TokenWeight
 from service.errors import Invalid
 from service.tasks.images import ImageReader
 from service.tasks.parts import Parts
@@ -31,6 +32,9 @@ class Reader(Protocol):
     async def feeds(self, request: ClassifyRequest, deadline_at_s: float) -> Tensors:
         """Return the feeds; raises Invalid, TooLarge, TimedOut."""
 
+    def weights(self, feeds: Tensors, attention: Array) -> Iterator[TokenWeight]:
+        """Yield the tokens of the feeds with their share of `attention` [time]."""
+
 
 class Classify:
     """Answers `classify` for one model version."""
@@ -43,20 +47,22 @@ class Classify:
         self._runner = parts.runner(task.signature)
         self._labels = task.labels
         self._reader = _reader(task, self._runner.signature, parts.directory)
+        self._outputs = tuple(name for name in (task.probabilities, task.attention) if name is not None)
 
     async def run(self, request: ClassifyRequest, deadline_at_s: float) -> ClassifyAnswer:
         """Return the `top_k` most probable labels, best first; of equal ones the model's first.
 
-        A `top_k` beyond the number of labels means all of them. Raises Invalid (fields `image`, `pixels`,
+        A `top_k` beyond the number of labels means all of them. A model of texts that has attention also tells that of
+        each token. Raises Invalid (fields `image`, `pixels`,
         `text`, `features`, `features.<name>`, `top_k`), TooLarge, and whatever `contracts.Runner.run` raises.
         """
         if request.top_k < 1:
             raise Invalid(f"expected 1 or more, got {request.top_k}", field="top_k")
         form = self._form_of(request)
         feeds = await self._reader.feeds(request, deadline_at_s)
-        answer = await self._runner.run(feeds, (self._task.probabilities,), deadline_at_s)
-        probabilities = answer.outputs[self._task.probabilities][0]
-        if not np.isfinite(probabilities).all():
+        answer = await self._runner.run(feeds, self._outputs, deadline_at_s)
+        probabilities, *attention = (answer.outputs[name][0] for name in self._outputs)
+        if not all(np.isfinite(output).all() for output in (probabilities, *attention)):
             # Its golden requests are answered: what overflows or cancels out is in the input.
             raise Invalid("the model has no finite probabilities for this input", field=form)
         best = np.argsort(-probabilities, kind="stable")[: request.top_k]
@@ -64,6 +70,7 @@ class Classify:
             self._model,
             tuple(LabelScore(self._labels[index], float(probabilities[index])) for index in best.tolist()),
             answer.timing,
+            tuple(weight for weights in attention for weight in self._reader.weights(feeds, weights)),
         )
 
     def _form_of(self, request: ClassifyRequest) -> str:
@@ -79,7 +86,14 @@ class Classify:
         return given[0]
 
 
-class _ImageForms:
+class _NoTokens:
+    """What has no tokens has no weights of them; the manifest promises none."""
+
+    def weights(self, feeds: Tensors, attention: Array) -> Iterator[TokenWeight]:  # noqa: ARG002  # see Reader
+        return iter(())
+
+
+class _ImageForms(_NoTokens):
     forms: tuple[str, ...] = ("image", "pixels")
 
     def __init__(self, input_name: str, accepts: ImageInput) -> None:
@@ -92,7 +106,7 @@ class _ImageForms:
         return {self._input: self._reader.pixels(request.pixels, scaled=request.scaled)}
 
 
-class _FeatureForm:
+class _FeatureForm(_NoTokens):
     forms: tuple[str, ...] = ("features",)
 
     def __init__(self, input_name: str, dtype: str, accepts: FeatureInput) -> None:
@@ -112,15 +126,26 @@ class _TextForm:
         size = int(bounds[1]) if bounds else 2**31
         self._tokenizer = load_tokenizer(accepts.tokenizer, directory, size)
         self._feeds = TokenFeeds(signature, input_name)
+        self._tokens = signature.input(input_name)
         self._max_tokens = min(accepts.max_tokens, self._feeds.longest or accepts.max_tokens)
+        self._keep = accepts.keep
 
     async def feeds(self, request: ClassifyRequest, deadline_at_s: float) -> Tensors:  # noqa: ARG002  # no waiting here
         assert request.text is not None
-        text = request.text[: self._tokenizer.longest(self._max_tokens)]
-        ids = self._tokenizer.encode(text, "text")[: self._max_tokens]
+        characters = self._tokenizer.longest(self._max_tokens)
+        if self._keep == "first":
+            ids = self._tokenizer.encode(request.text[:characters], "text")[: self._max_tokens]
+        else:
+            ids = self._tokenizer.encode(request.text[-characters:], "text")[-self._max_tokens :]
         if not ids:
             raise Invalid("expected a text, got nothing but space", field="text")
         return self._feeds(ids)
+
+    def weights(self, feeds: Tensors, attention: Array) -> Iterator[TokenWeight]:
+        pad = self._tokens.pad
+        for token, weight in zip(feeds[self._tokens.name][0].tolist(), attention.tolist(), strict=True):
+            if token != pad:
+                yield TokenWeight(self._tokenizer.piece(token), weight)
 
 
 def _reader(task: bundle.Classify, signature: Signature, directory: Path) -> Reader:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service import bundle
 from service.bundle import Manifest, Signature
 from service.domain import ModelId, PredictAnswer, PredictRequest
 from service.engine.contracts import Runner
 from service.errors import Invalid, NotFound
 from service.tasks.parts import Parts
 from service.tasks.tensors import TensorCoercion
+from service.tasks.text_inputs import TextInputs
+from service.tasks.tokenizer import Tokenizer, load_tokenizer
 
 
 class Predict:
@@ -21,7 +24,10 @@ class Predict:
     def __init__(self, manifest: Manifest, parts: Parts) -> None:
         self._model = ModelId(manifest.name, manifest.version)
         self._default = manifest.default_signature
-        self._signatures = {name: _Prepared(name, runner) for name, runner in parts.runners.items()}
+        tokenizer = _tokenizer(manifest, parts)
+        self._signatures = {
+            name: _Prepared(name, runner, tokenizer) for name, runner in parts.runners.items()
+        }
 
     async def run(self, request: PredictRequest, deadline_at_s: float) -> PredictAnswer:
         """Return the outputs of one signature run.
@@ -33,9 +39,10 @@ class Predict:
         if prepared is None:
             known = ", ".join(sorted(self._signatures))
             raise NotFound(f"no signature '{request.signature}'; this model has {known}", field="signature")
-        if request.inputs.keys() != prepared.coercions.keys():
-            prepared.refuse_names(request.inputs)
-        feeds = {name: prepared.coercions[name](value) for name, value in request.inputs.items()}
+        inputs = request.inputs if prepared.texts is None else prepared.texts(request.inputs)
+        if inputs.keys() != prepared.coercions.keys():
+            prepared.refuse_names(inputs)
+        feeds = {name: prepared.coercions[name](value) for name, value in inputs.items()}
         answer = await prepared.runner.run(feeds, request.outputs, deadline_at_s)
         return PredictAnswer(self._model, prepared.name, answer.outputs, answer.timing)
 
@@ -43,9 +50,10 @@ class Predict:
 class _Prepared:
     """What is made once for a signature."""
 
-    def __init__(self, name: str, runner: Runner) -> None:
+    def __init__(self, name: str, runner: Runner, tokenizer: tuple[Tokenizer, int | None] | None) -> None:
         signature: Signature = runner.signature
         self.name = name
+        self.texts = None if tokenizer is None else TextInputs(signature, *tokenizer)
         self.runner = runner
         self.coercions = {
             tensor.name: TensorCoercion(
@@ -65,3 +73,18 @@ class _Prepared:
         for name in self.coercions:
             if name not in inputs:
                 raise Invalid(f"missing input '{name}'; expected {expected}", field=f"inputs.{name}")
+
+
+def _tokenizer(manifest: Manifest, parts: Parts) -> tuple[Tokenizer, int | None] | None:
+    """Return what makes ids of texts, and the id of what it does not know; None if the manifest has none."""
+    task = manifest.task
+    if not isinstance(task, bundle.Predict) or task.tokenizer is None:
+        return None
+    bounds = (
+        tensor.range
+        for signature in manifest.signatures.values()
+        for tensor in signature.inputs
+        if tensor.kind == "token_ids" and tensor.range is not None
+    )
+    size = min((int(highest) for _, highest in bounds), default=2**31)
+    return load_tokenizer(task.tokenizer, parts.directory, size), task.tokenizer.unknown_id

@@ -4,9 +4,11 @@ import io
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 from service import bundle
@@ -62,7 +64,10 @@ def test_each_signature_answers_over_the_wire_what_its_saved_model_did(
         outputs = answer.json()["outputs"]
         assert outputs.keys() == expected.keys()
         for name, value in expected.items():
-            np.testing.assert_allclose(np.array(outputs[name], value.dtype), value, rtol=1e-3, atol=1e-3)
+            if value.dtype.kind == "U":
+                assert outputs[name] == value.tolist()
+            else:
+                np.testing.assert_allclose(np.array(outputs[name], value.dtype), value, rtol=1e-3, atol=1e-3)
 
 
 def test_a_classifier_of_named_features_takes_them_by_name(collection: Server, models: Path) -> None:
@@ -89,3 +94,59 @@ def test_the_ensemble_s_votes_are_shares_of_its_members(collection: Server, mode
     np.testing.assert_allclose(said["members"].mean(axis=1), said["average"], atol=1e-6)
     firsts = np.eye(said["members"].shape[2])[said["members"].argmax(axis=2)]
     np.testing.assert_allclose(firsts.mean(axis=1), said["vote"], atol=1e-6)
+
+
+@pytest.mark.parametrize("job", ["reviews-bilstm", "reviews-attention"])
+def test_a_text_gets_its_sentiment_and_raw_ids_the_same_one(
+    collection: Server, models: Path, job: str
+) -> None:
+    """The words of a text that is longer than the model sees are those at its end, and padding is none of them."""
+    text = "We saw it at home. " * 30 + "The plot was not bad at all, although the acting was dull."
+    labels = collection.post("classify", {"model": job, "text": text}).json()["labels"]
+    assert {each["label"] for each in labels} == {"negative", "positive"}
+    task = bundle.read(models / job / "1").task
+    assert isinstance(task, bundle.Classify)
+    assert isinstance(task.accepts, bundle.TextInput)
+    tokenizer = Tokenizer.from_file(str(models / job / "1" / task.accepts.tokenizer.file))
+    ids = tokenizer.encode(text).ids[-task.accepts.max_tokens :]
+    for padded in (ids, [*ids, 0, 0], [0, 0, 0, *ids]):
+        answer = collection.post("predict", {"model": job, "inputs": {"ids": [padded]}}).json()["outputs"]
+        told = {each["label"]: each["probability"] for each in labels}
+        np.testing.assert_allclose(
+            answer["probabilities"][0], [told[label] for label in task.labels], atol=1e-5
+        )
+
+
+def test_the_attention_of_each_word_comes_with_the_label(collection: Server) -> None:
+    answer = collection.post("classify", {"model": "reviews-attention", "text": "Not bad, the PLOT!"}).json()
+    assert [each["token"] for each in answer["attention"]] == ["not", "bad", ",", "the", "plot", "[UNK]"]
+    assert sum(each["weight"] for each in answer["attention"]) == pytest.approx(1.0, abs=1e-4)
+    empty = collection.post("classify", {"model": "reviews-bilstm", "text": "   "})
+    assert (empty.status_code, empty.json()["error"]["field"]) == (400, "text")
+    silent = collection.post("classify", {"model": "reviews-bilstm", "text": "Not bad."}).json()
+    assert "attention" not in silent
+
+
+def test_words_have_neighbours_analogies_and_openai_s_embeddings(collection: Server) -> None:
+    def ask(signature: str, **inputs: object) -> dict[str, Any]:
+        body = {"model": "prose-word2vec", "signature": signature, "inputs": inputs}
+        answer = collection.post("predict", body)
+        assert answer.status_code == 200, answer.text
+        outputs: dict[str, Any] = answer.json()["outputs"]
+        return outputs
+
+    near = ask("neighbours", ids=["king", "Paris"], k=3)
+    assert [len(set(row) - {"king", "paris"}) for row in near["words"]] == [3, 3]
+    assert near["similarity"][0] == sorted(near["similarity"][0], reverse=True)
+    assert len(ask("analogy", a=["man"], b=["king"], c=["woman"], k=1)["words"][0]) == 1
+    (king, queen) = ask("lookup", ids=["king", "queen"])["vector"]
+    texts = ["The king", "king queen", "king xyzzy"]
+    asked = {"model": "prose-word2vec", "input": texts}
+    data = collection.http.post("/v1/embeddings", json=asked).json()["data"]
+    np.testing.assert_allclose(data[1]["embedding"], np.add(king, queen) / 2, atol=1e-6)
+    np.testing.assert_allclose(data[2]["embedding"], king, atol=1e-6)
+    ids = collection.http.post("/v1/embeddings", json={**asked, "input": [[5, 6], [5]]})
+    assert ids.status_code == 200, ids.text
+    unknown = {"model": "prose-word2vec", "signature": "neighbours", "inputs": {"ids": ["xyzzy"], "k": 3}}
+    refused = collection.post("predict", unknown)
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "inputs.ids")

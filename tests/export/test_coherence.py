@@ -144,3 +144,23 @@ def test_tokenizers_are_files_that_a_task_needs() -> None:
     assert list(coherence.assets(text)) == [TOKENIZER.file]
     assert list(coherence.assets(TRANSLATE)) == [TOKENIZER.file, TOKENIZER.file]
     assert list(coherence.assets(CLASSIFY)) == []
+    assert list(coherence.assets(Predict(tokenizer=TOKENIZER))) == [TOKENIZER.file]
+
+
+def test_attention_is_one_weight_for_each_token() -> None:
+    share = Tensor(name="share", dtype="float32", shape=("batch", 3))
+    text = Classify(
+        signature="read", input="ids", probabilities="share", labels=("a", "b", "c"), attention="weights",
+        accepts=TextInput(tokenizer=TOKENIZER, max_tokens=8),
+    )  # fmt: skip
+    ids = Tensor(name="ids", dtype="int32", shape=("batch", "time"), kind="token_ids", range=(0, 9))
+
+    def signatures(*axes: str) -> dict[str, Signature]:
+        outputs = (share, Tensor(name="weights", dtype="float32", shape=axes))
+        return {
+            "read": Signature(file="x.onnx", saved_model_signature="read", inputs=(ids,), outputs=outputs)
+        }
+
+    coherence.check(text, signatures("batch", "time"))
+    with pytest.raises(RecipeError, match=r"'weights' is \['batch'\], expected one weight for each token"):
+        coherence.check(text, signatures("batch"))

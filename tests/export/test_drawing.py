@@ -121,3 +121,12 @@ def test_a_signature_without_free_axes_has_no_raggedness() -> None:
 def test_what_cannot_be_drawn_is_refused_by_name(tensor: Tensor, reason: str) -> None:
     with pytest.raises(RecipeError, match=f"input '{tensor.name}'.*{reason}"):
         draw((tensor,), Case(2, {}, 0))
+
+
+def test_a_single_number_is_drawn_and_never_mixed_with_its_example() -> None:
+    count = Tensor(name="k", dtype="int32", shape=(), range=(1, 4))
+    drawn = {
+        int(draw((count,), Case(3, {}, seed, mixed=True), {"k": np.array(9, np.int32)}).feeds["k"])
+        for seed in range(30)
+    }
+    assert drawn == {1, 2, 3}

@@ -4,6 +4,7 @@ import pytest
 from export.drawing import Case
 from export.errors import ParityError
 from export.parity import Decision, Measure, Runner, check_declared, compare, gate, measure, relative
+from export.recipe import with_texts
 from service.bundle import Generate, Predict, Score, Signature, StepGraph, Tensor, Tokenizer
 
 TABLE = np.random.default_rng(0).standard_normal((20, 5))
@@ -145,3 +146,16 @@ def test_an_answer_that_is_not_the_declared_one_is_refused(array: np.ndarray, re
     declared = (Tensor(name="y", dtype="float32", shape=("batch", 3)),)
     with pytest.raises(ParityError, match=reason):
         check_declared(declared, {"y": array}, Case(2, {}, 0))
+
+
+def test_texts_must_be_equal_whichever_way_a_runtime_holds_them() -> None:
+    saved = with_texts({"words": np.array([[b"caf\xc3\xa9", b"a"]], object)})
+    assert compare(saved, with_texts({"words": np.array([["café", "a"]], object)}), Measure()) == 0.0
+    check_declared((Tensor(name="words", dtype="string", shape=("batch", "k")),), saved, Case(1, {}, 0))
+    for other in (["café", "b"], ["café", "longer"]):
+        with pytest.raises(ParityError, match="output 'words'"):
+            compare(saved, with_texts({"words": np.array([other], object)}), Measure())
+    with pytest.raises(ParityError, match="declared is string"):
+        check_declared(
+            (Tensor(name="n", dtype="string", shape=("batch",)),), {"n": np.ones(1)}, Case(1, {}, 0)
+        )

@@ -6,7 +6,7 @@ with states in and out and rows of different lengths in one batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from training.generate.sampling import Way
 
 Tensor = Any
 
@@ -78,16 +80,16 @@ def zero_states(model: keras.Model, rows: int) -> dict[str, Tensor]:
 
 
 def continuation(
-    model: keras.Model, prompt: NDArray[np.int32], count: int, temperature: float, rng: np.random.Generator
-) -> list[int]:
-    """Draw `count` characters that follow `prompt`, one at a time."""
+    model: keras.Model, prompts: NDArray[np.int32], count: int, ways: Sequence[Way], rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """Draw `count` characters that follow each of `prompts` [rows, length], one at a time and each row in its way."""
     run = tf.function(lambda inputs: step(model, inputs), reduce_retracing=True)
-    states, ids, drawn = zero_states(model, 1), prompt, list[int]()
+    states, ids, drawn = zero_states(model, len(prompts)), prompts, list[NDArray[np.int32]]()
     for _ in range(count):
-        inputs = {"ids": tf.constant(ids[None], tf.int32), "lengths": tf.constant([len(ids)], tf.int32)}
-        answer = run(inputs | states)
+        lengths = tf.fill((len(ids),), ids.shape[1])
+        answer = run({"ids": tf.constant(ids, tf.int32), "lengths": lengths} | states)
         states = {name: answer[f"{name}_out"] for name in states}
-        noise = rng.gumbel(size=answer["logits"].shape[-1])  # the largest of these is a fair draw
-        drawn.append(int(np.argmax(answer["logits"].numpy()[0] / temperature + noise)))
-        ids = np.array(drawn[-1:], np.int32)
-    return drawn
+        chosen = [way.draw(row, rng) for way, row in zip(ways, answer["logits"].numpy(), strict=True)]
+        ids = np.array(chosen, np.int32)[:, None]
+        drawn.append(ids[:, 0])
+    return np.stack(drawn, axis=1)

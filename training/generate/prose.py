@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from training.errors import DataError
 from training.job import Summary
+from training.text_file import read_text
 
 Ids = NDArray[np.int32]
 
@@ -41,7 +42,9 @@ def read(data: str | None) -> Prose:
 
     Raises DataError if the file cannot be read, is not UTF-8 or too short.
     """
-    source, text = ("pydoc_data.topics", _topics()) if data is None else (Path(data).name, _file(Path(data)))
+    source, text = (
+        ("pydoc_data.topics", _topics()) if data is None else (Path(data).name, read_text(Path(data)))
+    )
     text = without_repeats(text)
     if len(text) < SHORTEST:
         raise DataError(f"{source} has {len(text)} characters without repeats, expected at least {SHORTEST}")
@@ -78,15 +81,3 @@ def without_repeats(text: str) -> str:
 
 def _topics() -> str:
     return "\n\n".join(topic.strip() for topic in topics.values())
-
-
-def _file(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"text file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"text file {path} is not UTF-8: byte {error.start} is {error.reason}") from error
-    if "\0" in text:
-        raise DataError(f"text file {path} holds a zero byte: it is not text")
-    return text

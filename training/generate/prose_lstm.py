@@ -8,7 +8,7 @@ Expected bits per character on the held-out end of the text: 1.8 (quick). Knows 
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,19 +20,30 @@ from pydantic import Field, PositiveInt
 
 from training import atomic, plots
 from training.errors import DataError
-from training.generate import lstm, prose
+from training.generate import lstm, prose, sampling
 from training.generate.prose import Ids, Prose
+from training.generate.sampling import Way
 from training.job import Expectation, Job, Loop, Profile, Settings
 
 CONTEXT = 1024
 """Characters in a row of the evaluation: each row starts without memory."""
+PROMPT = 64
+TEXTS = 4
+"""How many texts are written in each way of drawing, of prompts of so many characters."""
+WAYS = (
+    ("greedy", Way(0)),
+    *((f"temperature {value}", Way(value)) for value in (0.3, 0.5, 0.7, 1.0, 1.3)),
+    *((f"top k {value}", Way(top_k=value)) for value in (2, 5, 20)),
+    *((f"top p {value}", Way(top_p=value)) for value in (0.3, 0.6, 0.9)),
+)
 
 
 class ProseSettings(Settings):
     """Settings of `prose-lstm`.
 
     An epoch is `steps` batches of windows of `window` characters, drawn anywhere in the text. `unknown` is the
-    share of characters that training hides, so that the model can read what is not in its vocabulary.
+    share of characters that training hides, so that the model can read what is not in its vocabulary. Texts of
+    `sampled` characters show what ways of drawing do.
     """
 
     epochs: PositiveInt = 8
@@ -45,6 +56,7 @@ class ProseSettings(Settings):
     layers: Annotated[int, Field(ge=1, le=4)] = 2
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     unknown: Annotated[float, Field(ge=0, lt=0.5)] = 0.002
+    sampled: Annotated[int, Field(ge=1, le=5000)] = 600
 
 
 PROFILES: dict[Profile, dict[str, object]] = {
@@ -53,7 +65,7 @@ PROFILES: dict[Profile, dict[str, object]] = {
         "epochs": 60, "steps": 200, "window": 128, "units": 512, "dropout": 0.3, "learning_rate": 4e-3,
         "patience": 10,
     },
-    "smoke": {"epochs": 2, "steps": 4, "window": 16, "units": 16, "embedding": 8},
+    "smoke": {"epochs": 2, "steps": 4, "window": 16, "units": 16, "embedding": 8, "sampled": 30},
 }  # fmt: skip
 
 
@@ -130,8 +142,8 @@ def batches(ids: Ids, settings: ProseSettings, seed: int) -> tf.data.Dataset:
 
 
 def evaluate(model: keras.Model, settings: ProseSettings, data: Prose, directory: Path) -> dict[str, float]:
-    """Measure bits per character on held-out text; draw them over the length of the context, and let the
-    model write a page.
+    """Measure bits per character on held-out text; draw them over the length of the context, let the model
+    write a page, and compare ways of drawing its characters.
     """
     rows = windows(data.held_out, min(CONTEXT, len(data.held_out) - 1))
     bits = bits_per_character(model, rows)
@@ -141,6 +153,7 @@ def evaluate(model: keras.Model, settings: ProseSettings, data: Prose, directory
         {"held out": points}, directory / "context.png", "Bits by context", "characters before", "bits"
     )
     write_page(model, settings, data, directory / "page.txt")
+    compare_ways(model, settings, data, directory)
     return {"bits_per_character": float(bits.mean()), "characters": float(bits.size)}
 
 
@@ -156,8 +169,60 @@ def write_page(model: keras.Model, settings: ProseSettings, data: Prose, target:
     """Let the model continue the first held-out characters, for people to look at."""
     rng = np.random.default_rng(settings.seed)
     prompt = data.held_out[:64]
-    drawn = lstm.continuation(model, prompt, 800, 0.7, rng)
-    atomic.write_text(target, "".join(data.vocabulary[i] for i in [*prompt, *drawn]) + "\n")
+    (drawn,) = lstm.continuation(model, prompt[None], 800, [Way(0.7)], rng)
+    atomic.write_text(target, _spelled(data, [*prompt, *drawn]) + "\n")
+
+
+def compare_ways(model: keras.Model, settings: ProseSettings, data: Prose, directory: Path) -> None:
+    """Let the model write texts in each way of drawing; tell and draw how much they repeat, beside the held-out text."""
+    length, rng = settings.sampled, np.random.default_rng(settings.seed)
+    starts = rng.integers(0, len(data.held_out) - PROMPT, TEXTS)
+    prompts = data.held_out[starts[:, None] + np.arange(PROMPT)]
+    ways = [way for _, way in WAYS for _ in range(TEXTS)]
+    drawn = lstm.continuation(model, np.tile(prompts, (len(WAYS), 1)), length, ways, rng)
+    written = [_spelled(data, row) for row in drawn]
+    people = [
+        _spelled(data, data.held_out[start : start + length])
+        for start in np.linspace(0, max(len(data.held_out) - length, 0), TEXTS).astype(int)
+    ]
+    texts = {name: written[place * TEXTS : (place + 1) * TEXTS] for place, (name, _) in enumerate(WAYS)}
+    texts["written by people"] = people
+    atomic.write_text(directory / "sampling.txt", table_of(texts))
+    draw_repetition(texts, directory / "sampling.png")
+
+
+def table_of(texts: Mapping[str, Sequence[str]]) -> str:
+    """Return a table in Markdown: how much the texts of each way repeat, and how one of them begins."""
+    lines = ["| drawn with | repeated | different words | begins |", "|---|---|---|---|"]
+    for name, written in texts.items():
+        repeated, different = (
+            np.mean([measure(text) for text in written])
+            for measure in (sampling.repetition, sampling.variety)
+        )
+        begins = " ".join(written[0].split())[:80].replace("|", "\\|")
+        lines.append(f"| {name} | {repeated:.3f} | {different:.3f} | {begins} |")
+    note = "Repeated: the share of runs of four words that came before in the same text; different: of its words."
+    return "\n".join(lines) + f"\n\n{note}\n"
+
+
+def draw_repetition(texts: Mapping[str, Sequence[str]], target: Path) -> None:
+    """Draw for each way of drawing how much its texts repeat themselves, on the average."""
+    names = list(texts)
+    shares = [float(np.mean([sampling.repetition(text) for text in written])) for written in texts.values()]
+    kinds = ["greedy", "temperature", "top k", "top p", "written"]
+    colours = [
+        f"C{next(place for place, kind in enumerate(kinds) if name.startswith(kind))}" for name in names
+    ]
+    with plots.picture(target, f"Repeated runs of {sampling.WORDS} words", height=5.2) as axes:
+        axes.barh(names, shares, color=colours)
+        axes.invert_yaxis()
+        axes.set(xlabel="share of all runs", xlim=(0, 1.08))
+        for place, share in enumerate(shares):
+            axes.text(share + 0.01, place, f"{share:.2f}", va="center", fontsize=8)
+
+
+def _spelled(data: Prose, ids: Iterable[int]) -> str:
+    return "".join(data.vocabulary[each] for each in ids)
 
 
 JOB = Job(

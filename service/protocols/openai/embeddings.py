@@ -2,7 +2,7 @@
 
 Knows the wire's fields and signatures; knows nothing of HTTP. The signature has one output [batch, size] of
 floats (or one called as the signature), and takes either one string tensor [batch], or token ids [batch, time]
-with whatever follows from their number: lengths, mask, positions.
+with whatever follows from their number: lengths, mask, positions. If the manifest has a tokenizer, texts become ids.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from service.bundle import Signature, Tensor
+from service.bundle import Predict, Signature, Tensor
 from service.domain import Array, Call, ModelRef, PredictRequest, Tensors
 from service.errors import Internal, Invalid, ServiceError, Unsupported
 from service.protocols.openai import bodies
@@ -36,7 +36,8 @@ async def answer(gateway: Gateway, body: bytes, call: Call) -> dict[str, Any]:
     signature = manifest.signatures[name]
     output = _output(signature, name)
     _check_size(asked.dimensions, signature, output)
-    groups = grouped(asked.input, signature)
+    task = manifest.task
+    groups = grouped(asked.input, signature, reads=isinstance(task, Predict) and task.tokenizer is not None)
     rows: dict[int, Array] = {}
     for places, feeds in groups:
         request = PredictRequest(feeds, name, (output,))
@@ -60,15 +61,15 @@ async def _embed(gateway: Gateway, ref: ModelRef, request: PredictRequest, call:
         raise
 
 
-def grouped(value: object, signature: Signature) -> list[tuple[list[int], Tensors]]:
+def grouped(value: object, signature: Signature, *, reads: bool = False) -> list[tuple[list[int], Tensors]]:
     """Return the feeds for `value`, and which of its items each row is; items of one length share a run.
 
-    Raises Invalid (field `input`) if the signature does not take such values.
+    A model that `reads` takes texts in the place of token ids. Raises Invalid (field `input`) if the signature does not take such values.
     """
     items = _items(value)
     tokens = _input(signature)
     if isinstance(items[0], str):
-        if tokens.dtype != "string":
+        if tokens.dtype != "string" and not (reads and tokens.kind == "token_ids"):
             raise Invalid("expected token ids: this model takes no text", field="input")
         return [(list(range(len(items))), {tokens.name: np.array(items, object)})]
     if tokens.kind != "token_ids":

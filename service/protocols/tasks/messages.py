@@ -112,8 +112,11 @@ def encode_classify(answer: domain.ClassifyAnswer) -> bytes:
     labels = [
         tasks_pb2.LabelScore(label=found.label, probability=found.probability) for found in answer.labels
     ]
+    attention = [tasks_pb2.TokenWeight(token=each.token, weight=each.weight) for each in answer.attention]
     return _bytes(
-        tasks_pb2.ClassifyReply(model=_model(answer.model), labels=labels, timing=_timing(answer.timing))
+        tasks_pb2.ClassifyReply(
+            model=_model(answer.model), labels=labels, timing=_timing(answer.timing), attention=attention
+        )
     )
 
 

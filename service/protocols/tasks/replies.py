@@ -49,17 +49,26 @@ class LabelReply(Reply):
     probability: float
 
 
+class TokenWeightReply(Reply):
+    """A token of the text as the model knows it, and its share of the attention."""
+
+    token: str
+    weight: float
+
+
 class ClassifyReply(Reply):
-    """The most probable labels, best first."""
+    """The most probable labels, best first; `attention` only from models of texts that have it."""
 
     model: ModelReply
     labels: list[LabelReply]
+    attention: list[TokenWeightReply] | None = None
 
     @classmethod
     def of(cls, answer: ClassifyAnswer) -> Self:
         """Return the document of `answer`."""
         labels = [LabelReply(label=found.label, probability=found.probability) for found in answer.labels]
-        return cls(model=ModelReply.of(answer.model), labels=labels)
+        attention = [TokenWeightReply(token=each.token, weight=each.weight) for each in answer.attention]
+        return cls(model=ModelReply.of(answer.model), labels=labels, attention=attention or None)
 
 
 class UsageReply(Reply):

@@ -196,7 +196,7 @@ def _create_catalogue(gateway: Gateway) -> APIRouter:
 
 
 def _reply(reply: replies.Reply, timing: Timing) -> Response:
-    return _json(reply.model_dump_json().encode(), timing)
+    return _json(reply.model_dump_json(exclude_none=True).encode(), timing)
 
 
 def _json(content: bytes, timing: Timing) -> Response:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from service import bundle
-from service.domain import Array, ClassifyRequest, LabelScore, ModelId, Tensors, Timing
+from service.domain import Array, ClassifyRequest, LabelScore, ModelId, Tensors, Timing, TokenWeight
 from service.errors import Invalid
 from service.tasks import build_task
 from service.tasks.build import Task
@@ -156,3 +156,42 @@ async def test_a_text_is_tokenised_and_cut_at_the_models_limit(tmp_path: Path) -
         with pytest.raises(Invalid, match="nothing but space") as caught:
             await task.run(ClassifyRequest(text=empty), NEVER_S)
         assert caught.value.field == "text"
+
+
+async def test_a_text_may_be_cut_at_its_beginning(tmp_path: Path) -> None:
+    directory = bundles.write_text_classifier(tmp_path)
+    manifest = bundle.read(directory)
+    task = manifest.task
+    assert isinstance(task, bundle.Classify)
+    accepts = task.accepts.model_copy(update={"keep": "last"})
+    manifest = manifest.model_copy(update={"task": task.model_copy(update={"accepts": accepts})})
+    runner = FakeRunner(manifest.default, fixed(0.9, 0.1))
+    classify = build_task(manifest, {"classify": runner}, None, directory)
+    for text in ("the " * 7 + "cat", "the " * 1_000_000 + "cat"):
+        await classify.run(ClassifyRequest(text=text), NEVER_S)
+    the, cat = bundles.VOCABULARY.index("the"), bundles.VOCABULARY.index("cat")
+    assert [call.feeds["ids"].tolist() for call in runner.calls] == [[[the] * 7 + [cat]]] * 2
+
+
+async def test_attention_is_told_of_each_token_that_was_read(tmp_path: Path) -> None:
+    directory = bundles.write_text_classifier(tmp_path)
+    manifest = bundle.read(directory)
+    task = manifest.task.model_copy(update={"attention": "attention"})
+    manifest = manifest.model_copy(update={"task": task})
+    weights = [0.25, 0.75]
+
+    def compute(_: Tensors) -> Tensors:
+        return {
+            "probabilities": np.array([[0.9, 0.1]], np.float32), "attention": np.array([weights], np.float32)
+        }  # fmt: skip
+
+    weight = bundle.Tensor(name="attention", dtype="float32", shape=manifest.default.input("ids").shape)
+    signature = manifest.default.model_copy(update={"outputs": (*manifest.default.outputs, weight)})
+    runner = FakeRunner(signature, compute)
+    classify = build_task(manifest, {"classify": runner}, None, directory)
+    answer = await classify.run(ClassifyRequest(text="the cat"), NEVER_S)
+    assert runner.calls[0].outputs == ("probabilities", "attention")
+    assert answer.attention == (TokenWeight("the", 0.25), TokenWeight("cat", 0.75))
+    weights[0] = np.nan
+    with pytest.raises(Invalid, match="no finite"):
+        await classify.run(ClassifyRequest(text="the cat"), NEVER_S)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from training.generate import lstm
+from training.generate.sampling import Way
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +40,18 @@ def test_reading_in_two_parts_is_reading_at_once(model: keras.Model) -> None:
     np.testing.assert_allclose(second["logits"], whole[[0, 1, 2], lengths + 4], atol=1e-5)
 
 
-def test_a_continuation_has_the_length_that_was_asked_for_and_repeats_with_its_seed(
+def test_continuations_have_the_length_that_was_asked_for_and_repeat_with_their_seed(
     model: keras.Model,
 ) -> None:
-    drawn = [lstm.continuation(model, IDS[0], 15, 1.0, np.random.default_rng(3)) for _ in range(2)]
-    assert drawn[0] == drawn[1]
-    assert len(drawn[0]) == 15
-    assert len(set(drawn[0])) > 1
+    ways = [Way(), Way(0.5), Way(top_k=3)]
+    drawn = [lstm.continuation(model, IDS, 15, ways, np.random.default_rng(3)) for _ in range(2)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert drawn[0].shape == (3, 15)
+    assert len(set(drawn[0][0].tolist())) > 1
+
+
+def test_the_likeliest_characters_follow_what_was_said_before(model: keras.Model) -> None:
+    """Each of them is the likeliest after the prompt and all that were drawn."""
+    (drawn,) = lstm.continuation(model, IDS[:1], 5, [Way(0)], np.random.default_rng(3))
+    whole = model(np.concatenate([IDS[0], drawn])[None]).numpy()[0]
+    np.testing.assert_array_equal(whole[len(IDS[0]) - 1 : -1].argmax(axis=1), drawn)

@@ -7,8 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from training import job
+from training.__main__ import cli
 from training.errors import DataError
 from training.generate import prose_lstm
 from training.generate.prose_lstm import JOB, ProseSettings
@@ -28,6 +30,9 @@ def test_it_trains_and_writes_in_seconds(tmp_path: Path) -> None:
     assert 0 < metrics["bits_per_character"] < math.log2(len(data.vocabulary)) + 0.1
     assert len((tmp_path / "page.txt").read_text(encoding="utf-8")) > 800
     assert (tmp_path / "context.png").stat().st_size > 1000
+    assert (tmp_path / "sampling.png").stat().st_size > 1000
+    table = (tmp_path / "sampling.txt").read_text(encoding="utf-8")
+    assert all(f"| {name} |" in table for name, _ in prose_lstm.WAYS)
     assert json.loads((tmp_path / "vocabulary.json").read_text(encoding="utf-8")) == list(data.vocabulary)
     examples = np.load(tmp_path / "examples.npz")
     assert examples["ids"].shape == (32, SMOKE.window)
@@ -53,3 +58,24 @@ def test_a_text_too_short_for_its_windows_is_refused(tmp_path: Path) -> None:
     path.write_text("".join(f"word{i} " for i in range(900)), encoding="utf-8")
     with pytest.raises(DataError, match="too short for windows of 1024"):
         JOB.load(SMOKE.model_copy(update={"data": str(path), "window": 1024}))
+
+
+def test_the_table_tells_how_much_is_repeated() -> None:
+    table = prose_lstm.table_of({"greedy": ["a b c d a b c d", "a | b c d e f"]})
+    assert "| greedy | 0.100 | 0.750 | a b c d a b c d |" in table
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read: No such file"), (b"", "has 0 characters"), (b"\xff" * 9000, "is not UTF-8")],
+)
+def test_a_bad_text_is_one_sentence_and_leaves_no_run(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    ended = CliRunner().invoke(cli, ["prose-lstm", "--data", str(path), "--runs", str(tmp_path / "runs")])
+    assert (ended.exit_code, message in ended.stderr) == (2, True), ended.output
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "runs").glob("*/*"))

@@ -157,3 +157,9 @@ async def test_an_error_about_an_input_names_the_field_of_the_wire(
     gateway = Embedder()
     gateway.fail = error
     assert (await ask(gateway, input="a")).json()["error"]["param"] == param
+
+
+def test_a_model_that_reads_takes_texts_for_its_tokens() -> None:
+    ((places, feeds),) = grouped(["a b", "c"], IDS, reads=True)
+    assert (places, lists(feeds)) == ([0, 1], {"ids": ["a b", "c"]})
+    assert lists(grouped([[1, 2]], IDS, reads=True)[0][1])["ids"] == [[1, 2]]
