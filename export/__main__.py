@@ -13,10 +13,10 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
 from export.errors import ExportError
 from export.parity import TOLERANCE
+from training.command_group import with_default
 
 ENVIRONMENT = {
     # A model traced where TensorFlow sees a GPU may hold operations that only run on one.
@@ -25,18 +25,8 @@ ENVIRONMENT = {
 }
 
 
-class _RunByDefault(TyperGroup):
-    """Takes the first argument for a run where it is the name of no command."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer ships its own click
-        """Insert the command `run` where none is named."""
-        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
 cli = typer.Typer(
-    cls=_RunByDefault, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+    cls=with_default("run"), add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
 )
 
 Tolerance = Annotated[float, typer.Option(min=0.0, help="Largest max |a-b| / (1 + |a|) that is accepted.")]

@@ -1,4 +1,4 @@
-"""Resolve a job's settings: class defaults < profile < TOML file < `key=value` pairs.
+"""Resolve a job's settings: class defaults < profile < TOML file < `key=value` pairs < what a comparison varies.
 
 Knows nothing of what a setting means. A misspelt key or an impossible value stops the start.
 """
@@ -23,15 +23,18 @@ def resolve(
     config: Path | None = None,
     pairs: Iterable[str] = (),
     data: str | None = None,
+    varied: Mapping[str, object] | None = None,
 ) -> S:
     """Return the settings of one run of `job`; raises SettingsError that names the key.
 
-    `config` is a TOML file of keys and values, `pairs` are `key=value`, `data` is `--data`.
+    `config` is a TOML file of keys and values, `pairs` are `key=value`, `varied` is what a comparison chose,
+    `data` is `--data`.
     """
     values: dict[str, object] = {"profile": profile, **job.profiles[profile]}
     if config is not None:
         values |= _known(job.settings, read_toml(config), f"in {config.name}")
     values |= _known(job.settings, parse_pairs(pairs), "in --set")
+    values |= _known(job.settings, varied or {}, "in --vary")
     if data is not None:
         values["data"] = data
     try:

@@ -12,10 +12,24 @@ from typing import Any
 
 from rich.console import Console
 
-from training import atomic, callbacks, checkpoint, epochlog, plots, seeds
-from training.errors import Diverged, RunError
+from training import atomic, callbacks, checkpoint, epochlog, lock, plots, seeds
+from training.errors import DataError, Diverged, RunError
 from training.job import Job, Settings
 from training.run import DataRecord, Run
+
+
+def train_alone(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -> Run:
+    """Train as the only process that does; a run in which nothing was trained for want of data is discarded."""
+    try:
+        with lock.exclusive(run.path):
+            return train(job, run, settings, console)
+    except DataError:
+        if run.record.data is None:
+            run.discard()  # nothing was trained: the name stays free
+        raise
+    except Diverged:
+        Run.open(run.path).update(status="failed")
+        raise
 
 
 def train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -> Run:
@@ -32,6 +46,7 @@ def train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) ->
     # Another seed than at the start, or a continued training would repeat the order of its first epochs.
     seeds.plant(settings.seed + done.epochs_done, deterministic=settings.deterministic)
     model = job.build(settings, run.assets)
+    run = run.update(parameters=model.count_params())
     loop = callbacks.for_run(job, run, settings, console)
     try:
         job.fit(model, settings, data, loop)

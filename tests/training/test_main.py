@@ -126,3 +126,36 @@ def test_what_is_not_known_is_refused_with_what_is(
 ) -> None:
     result = invoke(tmp_path, *arguments)
     assert (result.exit_code, message in result.output + result.stderr) == (2, True)
+
+
+def test_a_comparison_prints_a_table_and_where_its_report_is(tmp_path: Path) -> None:
+    command = ["compare", "digits-scratch", "--profile", "smoke", "--set", "epochs=1", "--seeds", "1"]
+    varied = ["--vary", "hidden=[4],[8, 4]", "batch_size=256"]
+    result = invoke(tmp_path, *command, *varied)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"\[8, 4\] .* 256 .* 0\.\d+ .* 1/1 .* 6366", result.output), "784 x 8 + 8 + ..."
+    page = tmp_path / "comparisons" / "digits-scratch" / "hidden-batch_size" / "README.md"
+    assert result.output.splitlines()[-1] == str(page)
+    assert "| [8, 4] | 256 |" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--vary", "hidden=[4],[8]", "batch_size=0"],
+            "batch_size=0: setting 'batch_size': input should be greater",
+        ),
+        (["--vary", "width=1,2"], "unknown setting 'width' in --vary; known are"),
+        ([], "nothing is varied"),
+        (["--vary", "hidden=[4]", "--name", "trainings"], "cannot be named 'trainings'"),
+        (["--vary", "hidden=[4]", "--data", "absent"], "no training ended well; the first: --data absent"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_one_line_and_leaves_nothing(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    result = invoke(tmp_path, "compare", "digits-scratch", *arguments)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
