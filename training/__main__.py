@@ -5,7 +5,10 @@ Knows arguments, exit codes and what to print. Exit 0: complete; 1: training fai
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from training import jobs, lock
+from training import cluster, jobs, lock
+from training.cluster import Cluster, Devices, Strategy, Team
 from training.command_group import with_default
 from training.errors import RunError, TrainingError, UsageError
 from training.job import Expectation, Job, Profile, Settings
@@ -42,6 +46,10 @@ def train_command(  # noqa: PLR0913  # one parameter for each option of the comm
     runs: RunsOf = Path("runs"),
     run: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    strategy: Annotated[
+        Strategy | None, typer.Option(help="Share batches among devices or machines.")
+    ] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="How many, with --strategy mirrored.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="Show the jobs and end.")] = False,
 ) -> None:
     """Train a job and leave everything about it in a run directory, whose path is printed last.
@@ -55,12 +63,16 @@ def train_command(  # noqa: PLR0913  # one parameter for each option of the comm
     if job is None:
         raise typer.BadParameter(f"a job is missing; there are {', '.join(jobs.JOBS)}")
     try:
+        team = cluster.team(strategy, devices, os.environ)
         found = jobs.find(job)
         settings = resolve(found, profile, config=config, pairs=pairs or (), data=data)
-        chosen = _choose(found, settings, runs, run, resume=resume)
-        finished = chosen if chosen.complete else _train(found, chosen, settings, console)
+        choose = partial(_choose, found, settings, runs, run, resume=resume)
+        finished = _train(found, settings, team, choose, console)
     except TrainingError as error:
         raise _refused(error) from error
+    if finished is None:
+        console.print("trained for worker 0, which has the run")
+        return
     console.print(_result_table(finished))
     console.print(str(finished.path), soft_wrap=True, highlight=False)
 
@@ -133,13 +145,21 @@ def _refused(error: TrainingError) -> typer.Exit:
     return typer.Exit(2 if isinstance(error, UsageError) else 1)
 
 
-def _train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) -> Run:
-    from training.train import train_alone  # noqa: PLC0415  # needs TensorFlow, which --help does not
+def _train(
+    job: Job[Any, Any], settings: Settings, team: Team, choose: Callable[[], Run], console: Console
+) -> Run | None:
+    """Return the complete run, but for a worker that works for another's."""
+    from training import sharing, workers  # noqa: PLC0415  # need TensorFlow, which --help does not
+    from training.train import train_alone  # noqa: PLC0415
 
     try:
-        return train_alone(job, run, settings, console)
+        if isinstance(team, Cluster):
+            return workers.train_among(job, settings, team, choose, console)
+        shared = sharing.mirrored(team.count) if isinstance(team, Devices) else None
+        run = choose()
+        return run if run.complete else train_alone(job, run, settings, console, shared)
     except KeyboardInterrupt:
-        console.print(f"interrupted; add --resume to continue {run.path}", soft_wrap=True)
+        console.print("interrupted; add --resume to continue")
         raise
 
 

@@ -115,7 +115,8 @@ class Keeper(keras.callbacks.Callback):
         verdict = judge(self.standing, float(value), self._settings, self._mode, seconds)
         if verdict.reduce:
             optimizer = self.model.optimizer
-            optimizer.learning_rate = float(optimizer.learning_rate) * self._settings.plateau_factor
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            optimizer.learning_rate = rate * self._settings.plateau_factor
         if verdict.improved:
             atomic.write(self._run.best_weights, self.model.save_weights)
         # Before the standing that names them: see `checkpoint`.
