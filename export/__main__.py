@@ -1,12 +1,15 @@
-"""The command line: `python -m export RUN` and `python -m export verify BUNDLE`.
+"""The command line: `python -m export RUN`, `python -m export verify BUNDLE` and `python -m export compare RUN`.
 
-Knows arguments, exit codes and what to print. Exit 0: published, or verified; 1: refused, with the reason; 2: a
+Knows arguments, exit codes and what to print. Exit 0: published, verified or compared; 1: refused, with the reason; 2: a
 wrong argument.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,8 +17,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from export.errors import ExportError
+from export.errors import ExportError, PublishError
 from export.parity import TOLERANCE
+from training import atomic
 from training.command_group import with_default
 
 ENVIRONMENT = {
@@ -82,6 +86,58 @@ def verify_command(
     console.print(table)
     if not checks[-1].passed:
         _refuse(f"{checks[-1].name}: {checks[-1].detail}")
+
+
+@cli.command("compare")
+def compare_command(
+    run: Annotated[Path, typer.Argument(help="The run directory of a complete training.")],
+    *,
+    to: Annotated[Path | None, typer.Option(help="A new directory in which the files stay.")] = None,
+) -> None:
+    """Write a run as .keras, weights and SavedModel: what each keeps, its size and how long it takes to load.
+
+    `python -m training JOB --from FILE` goes on from any of them.
+    """
+    os.environ.update(ENVIRONMENT)
+    from export.source import open_run, reopen  # noqa: PLC0415  # TensorFlow must find it set
+
+    console = Console()
+    try:
+        if to is not None and to.exists():
+            raise PublishError(f"{to} exists; choose another --to")
+        found = open_run(run)
+        with console.status("restoring the model"), _place(to) as directory:
+            model, build = reopen(found)
+            from export import formats  # noqa: PLC0415  # needs TensorFlow, which is silent by now
+
+            kept = formats.compare(model, build, directory)
+    except ExportError as error:
+        _refuse(error)
+    table = Table("format", "model", "weights", "optimizer", "read with", "kB", "ms")
+    for each in kept:
+        if each.problem is not None:
+            table.add_row(each.name, *["-"] * 6)
+            continue
+        marks = ["kept" if part else "-" for part in (each.architecture, each.weights, each.optimizer)]
+        table.add_row(
+            each.name, *marks, each.needs, f"{each.size_bytes / 1000:.1f}", f"{1000 * each.load_s:.0f}"
+        )
+    console.print(table)
+    for each in kept:
+        if each.problem is not None:
+            console.print(f"{each.name}: {each.problem}", soft_wrap=True, highlight=False, markup=False)
+    if to is not None:
+        console.print(str(to), soft_wrap=True, highlight=False, markup=False)
+
+
+def _place(to: Path | None) -> AbstractContextManager[Path]:
+    return atomic.directory(to) if to is not None else _scratch()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
 
 
 def _refuse(reason: object) -> NoReturn:

@@ -5,6 +5,7 @@ Knows arguments, exit codes and what to print. Exit 0: complete; 1: training fai
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -41,6 +42,9 @@ def train_command(  # noqa: PLR0913  # one parameter for each option of the comm
     *,
     profile: ProfileOf = "quick",
     data: DataOf = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Begin with a .keras file, weights or a SavedModel.")
+    ] = None,
     config: ConfigOf = None,
     pairs: PairsOf = None,
     runs: RunsOf = Path("runs"),
@@ -65,7 +69,8 @@ def train_command(  # noqa: PLR0913  # one parameter for each option of the comm
     try:
         team = cluster.team(strategy, devices, os.environ)
         found = jobs.find(job)
-        settings = resolve(found, profile, config=config, pairs=pairs or (), data=data)
+        begun = [] if start is None else [f"start={json.dumps(start)}"]
+        settings = resolve(found, profile, config=config, pairs=[*(pairs or ()), *begun], data=data)
         choose = partial(_choose, found, settings, runs, run, resume=resume)
         finished = _train(found, settings, team, choose, console)
     except TrainingError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from training import atomic, checkpoint, epochlog
 from training.errors import Diverged, RunError
+from training.formats import begin_with
 from training.job import Job, Loop, Settings
 from training.patience import judge
 from training.progress import Progress
@@ -98,13 +100,15 @@ class Keeper(keras.callbacks.Callback):
         self._started_s = time.monotonic() - self.standing.seconds
 
     def on_train_begin(self, logs: Logs = None) -> None:  # noqa: ARG002  # Keras passes it
-        """Restore the last epoch if there is one."""
+        """Restore the last epoch if there is one, or else begin as settings say."""
         self._run.checkpoint.mkdir(exist_ok=True)
         self._started_s = time.monotonic() - self.standing.seconds
         if self.standing.epochs_done:
             # Without its variables the optimizer would silently stay new.
             self.model.optimizer.build(self.model.trainable_variables)
             self.model.load_weights(checkpoint.weights(self._run.checkpoint, self.standing))
+        elif self._settings.start is not None:
+            begin_with(self.model, Path(self._settings.start))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Judge the epoch, write what it left, and act on the verdict."""

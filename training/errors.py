@@ -38,3 +38,7 @@ class StrategyError(UsageError):
 
 class WorkerLost(TrainingError):
     """Another worker has gone; what was trained until the last epoch is kept."""
+
+
+class FormatError(UsageError):
+    """A file to begin with is of no known format, or of another model."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from training import formats
 from training.errors import SettingsError
 from training.job import Job, Profile, Settings
 
@@ -25,7 +26,8 @@ def resolve(
     data: str | None = None,
     varied: Mapping[str, object] | None = None,
 ) -> S:
-    """Return the settings of one run of `job`; raises SettingsError that names the key.
+    """Return the settings of one run of `job`; raises SettingsError that names the key, FormatError if there is nothing
+    to begin with.
 
     `config` is a TOML file of keys and values, `pairs` are `key=value`, `varied` is what a comparison chose,
     `data` is `--data`.
@@ -38,9 +40,12 @@ def resolve(
     if data is not None:
         values["data"] = data
     try:
-        return job.settings.model_validate(values)
+        settings = job.settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, values)) from error
+    if settings.start is not None:
+        formats.kind(Path(settings.start))
+    return settings
 
 
 def read_toml(path: Path) -> dict[str, object]:

@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from training import atomic, callbacks, checkpoint, epochlog, lock, plots, seeds
-from training.errors import DataError, Diverged, RunError, StrategyError
+from training.errors import DataError, Diverged, FormatError, RunError, StrategyError
+from training.formats import load_weights
 from training.job import Job, Loop, Settings
 from training.run import DataRecord, Run
 from training.sharing import Sharing, agree, taking_part
@@ -26,7 +27,7 @@ def train_alone(
     try:
         with lock.exclusive(run.path):
             return train(job, run, settings, console, sharing)
-    except (DataError, StrategyError):
+    except (DataError, FormatError, StrategyError):
         if run.record.data is None:
             run.discard()  # nothing was trained: the name stays free
         raise
@@ -64,6 +65,18 @@ def train(
         metrics = job.evaluate(model, settings, data, pictures)
     _refuse_nan(metrics)
     return run.finish(metrics, time.monotonic() - started_s)
+
+
+def reopen(job: Job[Any, Any], run: Run) -> Any:
+    """Return the model of a complete run as training left it: compiled, with its optimizer's memory and best weights.
+
+    Reads the data again, for `fit` alone knows how a model is compiled; it is told that no epoch is left.
+    """
+    settings = run.settings
+    model = job.build(settings, run.assets)
+    job.fit(model, settings, job.load(settings), Loop([], initial_epoch=settings.epochs))
+    load_weights(model, run.best_weights)
+    return model
 
 
 def _fit(job: Job[Any, Any], model: Any, data: Any, loop: Loop, settings: Settings) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from training import epochlog
 from training.__main__ import cli
 from training.run import Run, newest_first
 from training.score.rows import SPLIT_SEED
@@ -56,6 +57,16 @@ def test_a_name_that_is_taken_is_refused_and_a_complete_run_is_shown_again(
     assert (shown.exit_code, "epoch" in shown.output, "auroc" in shown.output) == (0, False, True)
 
 
+def test_a_training_begins_with_the_weights_of_another(trained: tuple[Path, Result], tmp_path: Path) -> None:
+    first = Run.open(trained[0] / "tumour-autoencoder" / "first")
+    result = invoke(tmp_path, "tumour-autoencoder", *FAST, "--from", str(first.best_weights), "--run", "more")
+    assert result.exit_code == 0, result.output
+    more = Run.open(tmp_path / "tumour-autoencoder" / "more")
+    assert more.settings.start == str(first.best_weights)
+    before, after = (epochlog.read(run.log) for run in (first, more))
+    assert after[0]["val_loss"] < before[0]["val_loss"]
+
+
 def test_resume_takes_the_newest_run_that_is_not_complete(
     trained: tuple[Path, Result], tmp_path: Path
 ) -> None:
@@ -81,6 +92,7 @@ def test_resume_takes_the_newest_run_that_is_not_complete(
         (["--config", "absent.toml"], "settings file absent.toml cannot be read"),
         (["--data", "absent.csv"], "--data absent.csv: cannot be read: No such file"),
         (["--run", "../elsewhere"], "run name '../elsewhere'"),
+        (["--from", "model.onnx"], "--from model.onnx does not exist; expected a .keras file"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_run(arguments: list[str], message: str, tmp_path: Path) -> None:
