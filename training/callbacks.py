@@ -17,6 +17,7 @@ from rich.console import Console
 from training import atomic, checkpoint, epochlog
 from training.errors import Diverged, RunError
 from training.formats import begin_with
+from training.histograms import Histograms
 from training.job import Job, Loop, Settings
 from training.patience import judge
 from training.progress import Progress
@@ -31,8 +32,11 @@ def for_run(job: Job[Any, Any], run: Run, settings: Settings, console: Console) 
     standing = keeper.standing
     board = keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0)
     progress = Progress(console, epochs=settings.epochs, done=standing.epochs_done)
+    every = settings.histograms
+    shapes = [] if every is None else [Histograms(run.tensorboard / "weights", every)]
+    log = EpochLog(run, standing.epochs_done)
     return Loop(
-        callbacks=[StopOnNaN(), LearningRate(), EpochLog(run, standing.epochs_done), board, keeper, progress],
+        callbacks=[StopOnNaN(), LearningRate(), log, board, *shapes, keeper, progress],
         pictures=run.pictures,
         initial_epoch=settings.epochs if standing.stopped else standing.epochs_done,
     )

@@ -28,7 +28,8 @@ class Settings(BaseModel):
     after which training stops, or the learning rate is multiplied by `plateau_factor`; None switches
     either off (a job with a learning-rate schedule must leave `plateau_patience` None).
     `data` is what `--data` names; None is the job's own default. `start` is what `--from` names: the file to begin
-    with instead of weights drawn at random. `deterministic` asks TensorFlow for
+    with instead of weights drawn at random. `histograms` writes those of all weights for TensorBoard after each so many
+    epochs. `deterministic` asks TensorFlow for
     operations that give the same bits on every run, which costs time.
     """
 
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     data: str | None = None
     start: str | None = None
+    histograms: PositiveInt | None = None
     deterministic: bool = False
 
 

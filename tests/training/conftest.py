@@ -114,7 +114,7 @@ def run(tmp_path: Path, record: Record, settings: LineSettings) -> Run:
     return Run.create(tmp_path / "one", record, settings)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def console() -> Console:
     """Nobody watches."""
     return Console(file=io.StringIO())
