@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from training import cluster, jobs, lock
@@ -141,7 +142,7 @@ def _comparison_table(lines: list[Line], goal: Expectation) -> Table:
     heads, *rows = result_rows(lines, goal.metric)
     table = Table(*heads)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 
@@ -155,14 +156,14 @@ def _train(
 ) -> Run | None:
     """Return the complete run, but for a worker that works for another's."""
     from training import sharing, workers  # noqa: PLC0415  # need TensorFlow, which --help does not
-    from training.train import train_alone  # noqa: PLC0415
+    from training.train import train_exclusively  # noqa: PLC0415
 
     try:
         if isinstance(team, Cluster):
             return workers.train_among(job, settings, team, choose, console)
         shared = sharing.mirrored(team.count) if isinstance(team, Devices) else None
         run = choose()
-        return run if run.complete else train_alone(job, run, settings, console, shared)
+        return run if run.complete else train_exclusively(job, run, settings, console, shared)
     except KeyboardInterrupt:
         console.print("interrupted; add --resume to continue")
         raise

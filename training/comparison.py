@@ -25,7 +25,7 @@ from training.errors import TrainingError, UsageError
 from training.job import Expectation, Job
 from training.run import Run, new_record
 from training.tally import Outcome
-from training.train import train_alone
+from training.train import train_exclusively
 from training.variation import Trial, in_words
 
 REASON = "failure.txt"
@@ -81,7 +81,7 @@ def _attempt(job: Job[Any, Any], trial: Trial, path: Path, console: Console, hea
         if not run.complete:
             # A line for each epoch of each training would hide which training it is.
             watched = console if console.is_terminal else Console(quiet=True)
-            run = train_alone(job, run, trial.settings, watched)
+            run = train_exclusively(job, run, trial.settings, watched)
     except Exception as error:  # noqa: BLE001  # whatever one training dies of, the others are still wanted
         failure = str(error) if isinstance(error, TrainingError) else f"{type(error).__name__}: {error}"
         failure = failure.splitlines()[0]

@@ -183,9 +183,9 @@ def leave(sharing: Sharing) -> None:
     What the chief reads of the model comes from the others too; one who left early would be missed.
     """
     assert sharing.cluster is not None, "one machine waits for nobody"
-    agree(sharing, "done")
-    if not sharing.cluster.is_chief:
-        with suppress(WorkerLost):
+    with suppress(WorkerLost):  # there is nothing left that one could miss
+        agree(sharing, "done")
+        if not sharing.cluster.is_chief:
             agree(sharing, "the chief does not answer, and its end ends this")
 
 

@@ -20,7 +20,7 @@ from training.run import DataRecord, Run
 from training.sharing import Sharing, agree, taking_part
 
 
-def train_alone(
+def train_exclusively(
     job: Job[Any, Any], run: Run, settings: Settings, console: Console, sharing: Sharing | None = None
 ) -> Run:
     """Train as the only process in `run`; one in which nothing was trained, for its arguments were wrong, is discarded."""

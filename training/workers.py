@@ -18,7 +18,7 @@ from training.errors import StrategyError
 from training.job import Job, Settings
 from training.run import Run
 from training.sharing import agree, among, hand_out, leave
-from training.train import train_alone
+from training.train import train_exclusively
 
 
 def train_among(
@@ -42,6 +42,6 @@ def train_among(
         hand_out(sharing, path)
         here = Run.open(path)
         if not here.complete:
-            here = train_alone(job, here, settings, console if run else Console(quiet=True), sharing)
+            here = train_exclusively(job, here, settings, console if run else Console(quiet=True), sharing)
         leave(sharing)
         return here if run else None

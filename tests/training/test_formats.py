@@ -13,7 +13,7 @@ from training.errors import FormatError
 from training.formats import begin_with, kind
 from training.job import Job
 from training.run import Record, Run
-from training.train import reopen, train, train_alone
+from training.train import reopen, train, train_exclusively
 
 
 def losses(run: Run) -> list[float]:
@@ -95,7 +95,7 @@ def test_weights_of_another_model_are_refused_and_leave_no_run(
     keras.Model(inputs, keras.layers.Dense(3)(inputs)).save_weights(tmp_path / "other.weights.h5")
     settings = line.settings(start=str(tmp_path / "other.weights.h5"))
     with pytest.raises(FormatError, match="does not fit this model") as refused:
-        train_alone(line, run, settings, console)
+        train_exclusively(line, run, settings, console)
     assert "\n" not in str(refused.value)
     assert not run.path.exists()
 

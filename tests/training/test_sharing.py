@@ -11,7 +11,7 @@ from training.epochs import train_epochs
 from training.errors import StrategyError
 from training.run import Run
 from training.sharing import agree, mirrored
-from training.train import train, train_alone
+from training.train import train, train_exclusively
 
 
 def test_what_a_strategys_variables_hold_is_read_written_and_restored(
@@ -42,14 +42,14 @@ def test_a_loop_of_a_jobs_own_is_refused_and_leaves_no_run(line, run, settings, 
 
     job = dataclasses.replace(line, fit=fit)
     with pytest.raises(StrategyError, match="a loop of its own, which no strategy shares"):
-        train_alone(job, run, settings, console, mirrored(None))
+        train_exclusively(job, run, settings, console, mirrored(None))
     assert not run.path.exists()
 
 
 def test_a_model_that_is_not_one_of_keras_is_refused(line, run, settings, console) -> None:
     job = dataclasses.replace(line, build=lambda *_: object())
     with pytest.raises(StrategyError, match="not one of Keras"):
-        train_alone(job, run, settings, console, mirrored(None))
+        train_exclusively(job, run, settings, console, mirrored(None))
     assert not run.path.exists()
 
 
@@ -60,7 +60,7 @@ def test_a_model_with_a_step_of_its_own_is_refused(line, run, settings, console)
 
     job = dataclasses.replace(line, build=lambda *_: Own())
     with pytest.raises(StrategyError, match="a step of its own"):
-        train_alone(job, run, settings, console, mirrored(None))
+        train_exclusively(job, run, settings, console, mirrored(None))
     assert not run.path.exists()
 
 
