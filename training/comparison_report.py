@@ -105,8 +105,13 @@ def _values(lines: Sequence[Line], metric: str) -> str:
 
 
 def _metrics(lines: Sequence[Line]) -> str:
-    names = list(lines[0].runs[0].metrics)
-    rows = ([in_words(line.chosen), *(str(line.of(name)) for name in names)] for line in lines)
+    # Settings may decide what is measured, so a line need not have them all.
+    measured = [set.intersection(*(set(run.metrics) for run in line.runs)) for line in lines]
+    names = sorted(set.union(*measured))
+    rows = (
+        [in_words(line.chosen), *(str(line.of(name)) if name in found else "-" for name in names)]
+        for line, found in zip(lines, measured, strict=True)
+    )
     return _table(["combination", *names], *rows)
 
 
