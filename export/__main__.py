@@ -1,7 +1,7 @@
-"""The command line: `python -m export RUN`, `python -m export verify BUNDLE` and `python -m export compare RUN`.
+"""The command line: `python -m export RUN`, `verify BUNDLE`, `compare RUN`, `results` and `index MODELS`.
 
-Knows arguments, exit codes and what to print. Exit 0: published, verified or compared; 1: refused, with the reason; 2: a
-wrong argument.
+Knows arguments, exit codes and what to print. Exit 0: published, verified, compared or written; 1: refused, with the
+reason; 2: a wrong argument.
 """
 
 from __future__ import annotations
@@ -138,6 +138,42 @@ def _place(to: Path | None) -> AbstractContextManager[Path]:
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
         yield Path(directory)
+
+
+@cli.command("results")
+def results_command(
+    *,
+    models: Annotated[Path, typer.Option(help="The model repository.")] = Path("models"),
+    profile: Annotated[str, typer.Option(help="Versions of which profile.")] = "quick",
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("training/RESULTS.md"),
+    pictures: Annotated[Path, typer.Option(help="Where its pictures are kept.")] = Path("docs/pictures"),
+) -> None:
+    """Write the page of results of all jobs: `make results`. A job that is not trained has a row that says so."""
+    os.environ.update(ENVIRONMENT)
+    from export import results_page  # noqa: PLC0415  # TensorFlow must find it set
+    from export.results import gather  # noqa: PLC0415
+
+    console = Console()
+    found = []
+    with console.status("reading the model repository") as status:
+        for result in gather(models, profile):
+            status.update(result.job)
+            found.append(result)
+    results_page.write(found, page, pictures, profile)
+    trained = sum(result.manifest is not None for result in found)
+    console.print(f"{trained} of {len(found)} jobs in {page}", soft_wrap=True, highlight=False, markup=False)
+
+
+@cli.command("index")
+def index_command(models: Annotated[Path, typer.Argument(help="The model repository.")]) -> None:
+    """Write `index.json`: what a gateway reads where the repository is served over HTTP without listings."""
+    from service.bundle import BundleError, write_index  # noqa: PLC0415  # not needed for --help
+
+    try:
+        written = write_index(models)
+    except (BundleError, OSError) as error:
+        _refuse(error.strerror if isinstance(error, OSError) else error)
+    Console().print(str(written), soft_wrap=True, highlight=False, markup=False)
 
 
 def _refuse(reason: object) -> NoReturn:

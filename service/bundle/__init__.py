@@ -17,9 +17,11 @@ from service.bundle.files import (
     BundleError,
     File,
     describe_files,
+    problem,
     sha256,
     verify_files,
 )
+from service.bundle.index import INDEX, LABELS, Index, read_labels, write_index
 from service.bundle.manifest import (
     Batching,
     Golden,
@@ -29,12 +31,15 @@ from service.bundle.manifest import (
     read,
 )
 from service.bundle.signatures import (
+    BASE,
     DType,
+    Fidelity,
     Kind,
     Signature,
     StateEntry,
     StepGraph,
     Tensor,
+    Variant,
 )
 from service.bundle.tasks import (
     Classify,
@@ -52,7 +57,10 @@ from service.bundle.tasks import (
 
 __all__ = [
     "ASSETS",
+    "BASE",
     "DEFAULT_GRAPH",
+    "INDEX",
+    "LABELS",
     "MANIFEST",
     "REPORT",
     "Batching",
@@ -63,10 +71,12 @@ __all__ = [
     "ExampleFeature",
     "Examples",
     "FeatureInput",
+    "Fidelity",
     "File",
     "Generate",
     "Golden",
     "ImageInput",
+    "Index",
     "Kind",
     "Manifest",
     "Parity",
@@ -81,9 +91,13 @@ __all__ = [
     "TextInput",
     "Tokenizer",
     "Translate",
+    "Variant",
     "derived_examples",
     "describe_files",
+    "problem",
     "read",
+    "read_labels",
     "sha256",
     "verify_files",
+    "write_index",
 ]

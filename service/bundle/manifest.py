@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from service.bundle import examples
 from service.bundle.examples import Examples
-from service.bundle.files import MANIFEST, BundleError, File
+from service.bundle.files import MANIFEST, BundleError, File, problem
 from service.bundle.signatures import Frozen, Signature
 from service.bundle.tasks import Task
 from service.domain import NAME_PATTERN
@@ -41,7 +41,7 @@ class Golden(Frozen):
 
 
 class Provenance(Frozen):
-    """Where a version comes from: enough to make it again."""
+    """Where a version comes from: enough to make it again. `parameters` counts the numbers that the model learnt or keeps."""
 
     job: str
     profile: str
@@ -51,6 +51,7 @@ class Provenance(Frozen):
     data: str
     started: datetime
     seconds: float
+    parameters: int | None = None
     libraries: dict[str, str]
 
 
@@ -86,13 +87,19 @@ class Manifest(Frozen):
         if self.default_signature not in self.signatures:
             raise ValueError(f"default_signature '{self.default_signature}' is not among the signatures")
         for signature in self.signatures.values():
-            if signature.file not in self.files:
-                raise ValueError(f"file '{signature.file}' of a signature is not among the files")
+            for file in (signature.file, *(variant.file for variant in signature.variants.values())):
+                if file not in self.files:
+                    raise ValueError(f"file '{file}' of a signature is not among the files")
         for each in self.examples:
             each.check(self.signatures)
         if len({each.signature for each in self.examples}) < len(self.examples):
             raise ValueError("examples: a signature is declared once")
         return self
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of all variants that any signature has, in alphabetical order; not that of the base."""
+        return tuple(sorted({name for signature in self.signatures.values() for name in signature.variants}))
 
     @property
     def default(self) -> Signature:
@@ -113,6 +120,4 @@ def read(directory: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or MANIFEST
-        raise BundleError(f"{MANIFEST} is not valid: {where}: {first['msg']}") from error
+        raise BundleError(f"{MANIFEST} is not valid: {problem(error, MANIFEST)}") from error
