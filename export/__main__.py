@@ -1,22 +1,26 @@
-"""The command line: `python -m export RUN`, `verify BUNDLE`, `results` and `index MODELS`.
+"""The command line: `python -m export RUN`, `verify BUNDLE`, `compare RUN`, `results` and `index MODELS`.
 
-Knows arguments, exit codes and what to print. Exit 0: published, verified, or written; 1: refused, with the reason; 2: a
-wrong argument.
+Knows arguments, exit codes and what to print. Exit 0: published, verified, compared or written; 1: refused, with the
+reason; 2: a wrong argument.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
-from export.errors import ExportError
+from export.errors import ExportError, PublishError
 from export.parity import TOLERANCE
+from training import atomic
+from training.command_group import with_default
 
 ENVIRONMENT = {
     # A model traced where TensorFlow sees a GPU may hold operations that only run on one.
@@ -25,18 +29,8 @@ ENVIRONMENT = {
 }
 
 
-class _RunByDefault(TyperGroup):
-    """Takes the first argument for a run where it is the name of no command."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer ships its own click
-        """Insert the command `run` where none is named."""
-        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
 cli = typer.Typer(
-    cls=_RunByDefault, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+    cls=with_default("run"), add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
 )
 
 Tolerance = Annotated[float, typer.Option(min=0.0, help="Largest max |a-b| / (1 + |a|) that is accepted.")]
@@ -92,6 +86,58 @@ def verify_command(
     console.print(table)
     if not checks[-1].passed:
         _refuse(f"{checks[-1].name}: {checks[-1].detail}")
+
+
+@cli.command("compare")
+def compare_command(
+    run: Annotated[Path, typer.Argument(help="The run directory of a complete training.")],
+    *,
+    to: Annotated[Path | None, typer.Option(help="A new directory in which the files stay.")] = None,
+) -> None:
+    """Write a run as .keras, weights and SavedModel: what each keeps, its size and how long it takes to load.
+
+    `python -m training JOB --from FILE` goes on from any of them.
+    """
+    os.environ.update(ENVIRONMENT)
+    from export.source import open_run, reopen  # noqa: PLC0415  # TensorFlow must find it set
+
+    console = Console()
+    try:
+        if to is not None and to.exists():
+            raise PublishError(f"{to} exists; choose another --to")
+        found = open_run(run)
+        with console.status("restoring the model"), _place(to) as directory:
+            model, build = reopen(found)
+            from export import formats  # noqa: PLC0415  # needs TensorFlow, which is silent by now
+
+            kept = formats.compare(model, build, directory)
+    except ExportError as error:
+        _refuse(error)
+    table = Table("format", "model", "weights", "optimizer", "read with", "kB", "ms")
+    for each in kept:
+        if each.problem is not None:
+            table.add_row(each.name, *["-"] * 6)
+            continue
+        marks = ["kept" if part else "-" for part in (each.architecture, each.weights, each.optimizer)]
+        table.add_row(
+            each.name, *marks, each.needs, f"{each.size_bytes / 1000:.1f}", f"{1000 * each.load_s:.0f}"
+        )
+    console.print(table)
+    for each in kept:
+        if each.problem is not None:
+            console.print(f"{each.name}: {each.problem}", soft_wrap=True, highlight=False, markup=False)
+    if to is not None:
+        console.print(str(to), soft_wrap=True, highlight=False, markup=False)
+
+
+def _place(to: Path | None) -> AbstractContextManager[Path]:
+    return atomic.directory(to) if to is not None else _scratch()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
 
 
 @cli.command("results")

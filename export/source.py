@@ -5,7 +5,9 @@ Knows `training.run`, and nothing of signatures or bundles.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from export.errors import RunError
 from export.recipe import Source
@@ -50,6 +52,22 @@ def restore(run: Run) -> Source:
         sizes={} if run.record.data is None else run.record.data.sizes,
         expected=_expected(run),
     )
+
+
+def reopen(run: Run) -> tuple[Any, Callable[[], Any]]:
+    """Return the model of a complete run with its optimizer, and a function that makes an untrained one like it.
+
+    Raises RunError if the run's data or weights cannot be read, or do not belong to its settings.
+    """
+    import_tensorflow()
+    from training import train  # noqa: PLC0415  # imports TensorFlow, which is silent by now
+
+    try:
+        model = train.reopen(run.job, run)
+        settings = run.settings
+    except (TrainingError, OSError, ValueError, KeyError) as error:
+        raise RunError(f"run {run.path} cannot be restored: {error}") from error
+    return model, lambda: run.job.build(settings, run.assets)
 
 
 def _expected(run: Run) -> tuple[Expectation, ...]:

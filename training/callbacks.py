@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -15,6 +16,8 @@ from rich.console import Console
 
 from training import atomic, checkpoint, epochlog
 from training.errors import Diverged, RunError
+from training.formats import begin_with
+from training.histograms import Histograms
 from training.job import Job, Loop, Settings
 from training.patience import judge
 from training.progress import Progress
@@ -29,8 +32,11 @@ def for_run(job: Job[Any, Any], run: Run, settings: Settings, console: Console) 
     standing = keeper.standing
     board = keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0)
     progress = Progress(console, epochs=settings.epochs, done=standing.epochs_done)
+    every = settings.histograms
+    shapes = [] if every is None else [Histograms(run.tensorboard / "weights", every)]
+    log = EpochLog(run, standing.epochs_done)
     return Loop(
-        callbacks=[StopOnNaN(), LearningRate(), EpochLog(run, standing.epochs_done), board, keeper, progress],
+        callbacks=[StopOnNaN(), LearningRate(), log, board, *shapes, keeper, progress],
         pictures=run.pictures,
         initial_epoch=settings.epochs if standing.stopped else standing.epochs_done,
     )
@@ -98,13 +104,15 @@ class Keeper(keras.callbacks.Callback):
         self._started_s = time.monotonic() - self.standing.seconds
 
     def on_train_begin(self, logs: Logs = None) -> None:  # noqa: ARG002  # Keras passes it
-        """Restore the last epoch if there is one."""
+        """Restore the last epoch if there is one, or else begin as settings say."""
         self._run.checkpoint.mkdir(exist_ok=True)
         self._started_s = time.monotonic() - self.standing.seconds
         if self.standing.epochs_done:
             # Without its variables the optimizer would silently stay new.
             self.model.optimizer.build(self.model.trainable_variables)
             self.model.load_weights(checkpoint.weights(self._run.checkpoint, self.standing))
+        elif self._settings.start is not None:
+            begin_with(self.model, Path(self._settings.start))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Judge the epoch, write what it left, and act on the verdict."""
@@ -115,7 +123,8 @@ class Keeper(keras.callbacks.Callback):
         verdict = judge(self.standing, float(value), self._settings, self._mode, seconds)
         if verdict.reduce:
             optimizer = self.model.optimizer
-            optimizer.learning_rate = float(optimizer.learning_rate) * self._settings.plateau_factor
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            optimizer.learning_rate = rate * self._settings.plateau_factor
         if verdict.improved:
             atomic.write(self._run.best_weights, self.model.save_weights)
         # Before the standing that names them: see `checkpoint`.

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from training.errors import StrategyError
 from training.job import Loop, Settings
 
 Values = Mapping[str, float]
@@ -29,8 +31,13 @@ def train_epochs(
 
     `train(epoch)` makes the `steps` batches of an epoch and yields the values of each, `loss` among them; an epoch
     logs their means. `validate()` returns what an epoch logs besides, named `val_...`. `model` has what the callbacks
-    use of a Keras model: `optimizer`, `stop_training`, `save_weights` and `load_weights`.
+    use of a Keras model: `optimizer`, `stop_training`, `save_weights` and `load_weights`. Raises StrategyError where
+    batches are to be shared: every replica would take all of them.
     """
+    if tf.distribute.has_strategy():
+        raise StrategyError(
+            "this job trains by a loop of its own, which no strategy shares; leave --strategy out"
+        )
     told = keras.callbacks.CallbackList(loop.callbacks, model=model, epochs=settings.epochs, steps=steps)
     model.stop_training = False
     told.on_train_begin()

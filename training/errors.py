@@ -30,3 +30,15 @@ class RunError(UsageError):
 
 class Diverged(TrainingError):
     """The loss became NaN or infinite: the weights are worthless from there on."""
+
+
+class StrategyError(UsageError):
+    """Devices or machines cannot train together as asked."""
+
+
+class WorkerLost(TrainingError):
+    """Another worker has gone; what was trained until the last epoch is kept."""
+
+
+class FormatError(UsageError):
+    """A file to begin with is of no known format, or of another model."""

@@ -27,7 +27,9 @@ class Settings(BaseModel):
     `patience` and `plateau_patience` count epochs without a better value of the job's monitored metric,
     after which training stops, or the learning rate is multiplied by `plateau_factor`; None switches
     either off (a job with a learning-rate schedule must leave `plateau_patience` None).
-    `data` is what `--data` names; None is the job's own default. `deterministic` asks TensorFlow for
+    `data` is what `--data` names; None is the job's own default. `start` is what `--from` names: the file to begin
+    with instead of weights drawn at random. `histograms` writes those of all weights for TensorBoard after each so many
+    epochs. `deterministic` asks TensorFlow for
     operations that give the same bits on every run, which costs time.
     """
 
@@ -42,6 +44,8 @@ class Settings(BaseModel):
     plateau_patience: PositiveInt | None = None
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     data: str | None = None
+    start: str | None = None
+    histograms: PositiveInt | None = None
     deterministic: bool = False
 
 

@@ -108,6 +108,43 @@ def curves(
         axes.legend()
 
 
+def bands(
+    series: Mapping[str, Sequence[Sequence[float]]], target: Path, title: str, y: str, *, named: int = 8
+) -> None:
+    """Draw the mean of each named group of curves by epoch, and a deviation to both sides; all but `named` in grey.
+
+    A curve is a value for each epoch from the first on. Where curves of a group end, the mean is of those that go on.
+    """
+    with picture(target, title, width=8, height=5) as axes:
+        for place, (name, curves) in reversed(list(enumerate(series.items()))):
+            columns = np.full((len(curves), max(map(len, curves))), np.nan)
+            for row, curve in zip(columns, curves, strict=True):
+                row[: len(curve)] = curve
+            mean, deviation = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
+            epochs = np.arange(1, len(mean) + 1)
+            shown = place < named
+            colour = colormaps["tab10"](place) if shown else "lightgrey"
+            axes.plot(epochs, mean, color=colour, label=name if shown else None, marker=".")
+            if shown:
+                axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.15, lw=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel=y)
+        axes.grid(alpha=0.3)
+        axes.legend(reverse=True, fontsize=8)
+
+
+def scatter_rows(groups: Mapping[str, Sequence[float]], target: Path, title: str, x: str) -> None:
+    """Draw a row for each named group, the first on top: its values as points and their mean as a line."""
+    with picture(target, title, width=8, height=1.2 + 0.3 * len(groups)) as axes:
+        for place, values in enumerate(groups.values()):
+            axes.plot(values, [place] * len(values), "o", alpha=0.5, color="tab:blue")
+            axes.plot([sum(values) / len(values)], [place], "|", markersize=14, color="black")
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.invert_yaxis()
+        axes.set(xlabel=x)
+        axes.grid(alpha=0.3)
+
+
 def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] = ()) -> None:
     """Draw pictures [count, height, width] in grey or [count, height, width, 3] in colour (0 to 1), eight in a row.
 

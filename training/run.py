@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training import atomic, jobs
+from training import atomic, jobs, provenance
 from training.errors import RunError
 from training.job import Job, Profile, Settings, Word
 
@@ -196,6 +196,26 @@ class Run:
         """Write the metrics, and last of all that the run is complete."""
         atomic.write_json(self.path / METRICS, metrics)
         return self.update(status="complete", seconds=seconds)
+
+
+def new_record(job: Job[Any, Any], settings: Settings, name: str, arguments: Sequence[str]) -> Record:
+    """Return what a run of `job` that begins now says of itself; `arguments` of the command line repeat it."""
+    return Record(
+        job=job.name,
+        word=job.word,
+        run=name,
+        profile=settings.profile,
+        seed=settings.seed,
+        status="running",
+        started=datetime.now(UTC),
+        command=provenance.command(arguments),
+        revision=provenance.revision(),
+        libraries=provenance.libraries(),
+        expected=tuple(
+            ExpectedMetric(metric=bound.metric, at_least=bound.at_least, at_most=bound.at_most)
+            for bound in job.expected
+        ),
+    )
 
 
 def check_name(name: str) -> str:

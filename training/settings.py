@@ -1,4 +1,4 @@
-"""Resolve a job's settings: class defaults < profile < TOML file < `key=value` pairs.
+"""Resolve a job's settings: class defaults < profile < TOML file < `key=value` pairs < what a comparison varies.
 
 Knows nothing of what a setting means. A misspelt key or an impossible value stops the start.
 """
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from training import formats
 from training.errors import SettingsError
 from training.job import Job, Profile, Settings
 
@@ -23,21 +24,28 @@ def resolve(
     config: Path | None = None,
     pairs: Iterable[str] = (),
     data: str | None = None,
+    varied: Mapping[str, object] | None = None,
 ) -> S:
-    """Return the settings of one run of `job`; raises SettingsError that names the key.
+    """Return the settings of one run of `job`; raises SettingsError that names the key, FormatError if there is nothing
+    to begin with.
 
-    `config` is a TOML file of keys and values, `pairs` are `key=value`, `data` is `--data`.
+    `config` is a TOML file of keys and values, `pairs` are `key=value`, `varied` is what a comparison chose,
+    `data` is `--data`.
     """
     values: dict[str, object] = {"profile": profile, **job.profiles[profile]}
     if config is not None:
         values |= _known(job.settings, read_toml(config), f"in {config.name}")
     values |= _known(job.settings, parse_pairs(pairs), "in --set")
+    values |= _known(job.settings, varied or {}, "in --vary")
     if data is not None:
         values["data"] = data
     try:
-        return job.settings.model_validate(values)
+        settings = job.settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, values)) from error
+    if settings.start is not None:
+        formats.kind(Path(settings.start))
+    return settings
 
 
 def read_toml(path: Path) -> dict[str, object]:

@@ -76,7 +76,7 @@ def _evaluate(model: keras.Model, settings: LineSettings, data: Line, plots: Pat
     return {"error": error}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def line() -> Job[LineSettings, Line]:
     """The job: `stop_after` ends it after so many epochs as a kill would."""
     return Job(
@@ -93,7 +93,7 @@ def line() -> Job[LineSettings, Line]:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Record:
     """What a new run says of itself."""
     return Record(
@@ -102,7 +102,7 @@ def record() -> Record:
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> LineSettings:
     """The defaults."""
     return LineSettings()
@@ -114,7 +114,7 @@ def run(tmp_path: Path, record: Record, settings: LineSettings) -> Run:
     return Run.create(tmp_path / "one", record, settings)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def console() -> Console:
     """Nobody watches."""
     return Console(file=io.StringIO())

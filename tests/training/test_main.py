@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from training import epochlog
 from training.__main__ import cli
 from training.run import Run, newest_first
 from training.score.rows import SPLIT_SEED
@@ -56,6 +57,16 @@ def test_a_name_that_is_taken_is_refused_and_a_complete_run_is_shown_again(
     assert (shown.exit_code, "epoch" in shown.output, "auroc" in shown.output) == (0, False, True)
 
 
+def test_a_training_begins_with_the_weights_of_another(trained: tuple[Path, Result], tmp_path: Path) -> None:
+    first = Run.open(trained[0] / "tumour-autoencoder" / "first")
+    result = invoke(tmp_path, "tumour-autoencoder", *FAST, "--from", str(first.best_weights), "--run", "more")
+    assert result.exit_code == 0, result.output
+    more = Run.open(tmp_path / "tumour-autoencoder" / "more")
+    assert more.settings.start == str(first.best_weights)
+    before, after = (epochlog.read(run.log) for run in (first, more))
+    assert after[0]["val_loss"] < before[0]["val_loss"]
+
+
 def test_resume_takes_the_newest_run_that_is_not_complete(
     trained: tuple[Path, Result], tmp_path: Path
 ) -> None:
@@ -81,6 +92,7 @@ def test_resume_takes_the_newest_run_that_is_not_complete(
         (["--config", "absent.toml"], "settings file absent.toml cannot be read"),
         (["--data", "absent.csv"], "--data absent.csv: cannot be read: No such file"),
         (["--run", "../elsewhere"], "run name '../elsewhere'"),
+        (["--from", "model.onnx"], "--from model.onnx does not exist; expected a .keras file"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_run(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -126,3 +138,36 @@ def test_what_is_not_known_is_refused_with_what_is(
 ) -> None:
     result = invoke(tmp_path, *arguments)
     assert (result.exit_code, message in result.output + result.stderr) == (2, True)
+
+
+def test_a_comparison_prints_a_table_and_where_its_report_is(tmp_path: Path) -> None:
+    command = ["compare", "digits-scratch", "--profile", "smoke", "--set", "epochs=1", "--seeds", "1"]
+    varied = ["--vary", "hidden=[4],[8, 4]", "batch_size=256"]
+    result = invoke(tmp_path, *command, *varied)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"\[8, 4\] .* 256 .* 0\.\d+ .* 1/1 .* 6366", result.output), "784 x 8 + 8 + ..."
+    page = tmp_path / "comparisons" / "digits-scratch" / "hidden-batch_size" / "README.md"
+    assert result.output.splitlines()[-1] == str(page)
+    assert "| [8, 4] | 256 |" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--vary", "hidden=[4],[8]", "batch_size=0"],
+            "batch_size=0: setting 'batch_size': input should be greater",
+        ),
+        (["--vary", "width=1,2"], "unknown setting 'width' in --vary; known are"),
+        ([], "nothing is varied"),
+        (["--vary", "hidden=[4]", "--name", "trainings"], "cannot be named 'trainings'"),
+        (["--vary", "hidden=[4]", "--data", "absent"], "no training ended well; the first: --data absent"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_one_line_and_leaves_nothing(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    result = invoke(tmp_path, "compare", "digits-scratch", *arguments)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
