@@ -24,6 +24,7 @@ class Entry:
 JOBS: dict[str, Entry] = {
     "digits-cnn": Entry("classify", "training.classify.digits_cnn", "which digit a 28x28 picture shows"),
     "digits-scratch": Entry("classify", "training.classify.digits_scratch", "the same, in NumPy alone"),
+    "objects-cnn": Entry("classify", "training.classify.objects_cnn", "what a picture in colour shows"),
     "wine-ensemble": Entry(
         "classify", "training.classify.wine_ensemble", "whose wine it is, by several networks"
     ),

@@ -80,7 +80,7 @@ def test_mnist_keeps_its_own_test_part_held_out() -> None:
 
 
 def test_mnist_out_of_reach_is_reported() -> None:
-    def fetch() -> pictures.Mnist:
+    def fetch() -> pictures.Fetched:
         raise OSError("Name or service not known")
 
     with pytest.raises(DataError, match="mnist cannot be fetched: Name or service not known"):
