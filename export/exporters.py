@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from export import classify, digits, features, generate, score, scratch, series, translate
+from export import classify, digits, features, generate, items, score, scratch, series, translate
 from export.errors import RunError
 from export.recipe import Recipe, Source
 
@@ -23,6 +23,7 @@ WORDS: dict[str, Describe] = {
 
 JOBS: dict[str, Describe] = {
     "digits-scratch": scratch.describe,
+    "images-metadata": items.describe,
     "wine-ensemble": features.describe_ensemble,
     "tumours-focal": features.describe_binary,
     "waves-lstm": series.describe,

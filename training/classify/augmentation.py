@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from training import plots
-from training.classify.pictures import Part
+from training.classify.pictures import Pixels
 
 SHOWN = 8
 VERSIONS = 4
@@ -50,19 +50,19 @@ class Augmentation:
             changes.append(keras.layers.RandomContrast(self.contrast, value_range=(0.0, 1.0)))
         return keras.layers.Pipeline(changes or [keras.layers.Identity()])
 
-    def batches(self, part: Part, batch_size: int) -> tf.data.Dataset:
-        """Return shuffled batches of changed pictures and their classes."""
+    def batches(self, pixels: Pixels, beside: Any, batch_size: int) -> tf.data.Dataset:
+        """Return shuffled batches of changed pictures and what is `beside` each: its class, or more."""
         change = self.layers()
-        rows = tf.data.Dataset.from_tensor_slices((part.pixels, part.classes)).shuffle(len(part))
+        rows = tf.data.Dataset.from_tensor_slices((pixels, beside)).shuffle(len(pixels))
         varied = rows.batch(batch_size).map(
-            lambda pixels, classes: (change(pixels, training=True), classes), tf.data.AUTOTUNE
+            lambda shown, rest: (change(shown, training=True), rest), tf.data.AUTOTUNE
         )
         return varied.prefetch(tf.data.AUTOTUNE)
 
-    def preview(self, part: Part, target: Path) -> None:
+    def preview(self, pixels: Pixels, target: Path) -> None:
         """Draw eight pictures as they are, and below each what becomes of it in training, four times."""
         change = self.layers()
-        chosen = part.pixels[:SHOWN]
+        chosen = pixels[:SHOWN]
         rows = [chosen, *(np.asarray(change(chosen, training=True)) for _ in range(VERSIONS))]
         shown = np.concatenate(rows)
         plots.tiles(

@@ -84,7 +84,7 @@ def fit(model: keras.Model, settings: DigitsSettings, data: Pictures, loop: Loop
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps * settings.epochs)
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(
-        settings.augmentation.batches(data.train, settings.batch_size),
+        settings.augmentation.batches(data.train.pixels, data.train.classes, settings.batch_size),
         shuffle=False,  # they already are
         validation_data=(data.validation.pixels, data.validation.classes),
         epochs=settings.epochs,
@@ -100,7 +100,7 @@ def evaluate(
     """Measure held-out pictures, and draw mistakes, filters, activations and what augmentation does."""
     held_out = data.held_out
     probabilities = model.predict(held_out.pixels, batch_size=settings.batch_size, verbose=0)
-    settings.augmentation.preview(data.train, directory / "augmentation.png")
+    settings.augmentation.preview(data.train.pixels, directory / "augmentation.png")
     filters.draw(model, held_out.pixels[0], directory)
     return evaluation.report(probabilities, held_out.classes, data.labels, directory, held_out.pixels)
 

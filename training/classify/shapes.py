@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 FINER = 4  # objects are drawn this many times larger and scaled down, so that edges are smooth
 MAIN, SECOND, HOLE = 0, 1, 2
 TILT = math.radians(30)
+SMALLEST, LARGEST = 0.5, 0.8
 DARKEST_OBJECT, BRIGHTEST_BEHIND = 0.3, 0.6  # they overlap: brightness does not tell them apart
 CONTRAST = 0.45  # least distance of an object's colours to the background's, of at most 3 ** 0.5
 
@@ -102,13 +103,20 @@ def pictures(
     return np.stack([picture(kinds[each], side, generator) for each in classes])
 
 
-def picture(pieces: Sequence[Piece], side: int, generator: np.random.Generator) -> Pixels:
-    """Draw one object once, as chance has it: [side, side, 3] in 0 to 1."""
+def picture(
+    pieces: Sequence[Piece], side: int, generator: np.random.Generator, size: float | None = None
+) -> Pixels:
+    """Draw one object once, as chance has it: [side, side, 3] in 0 to 1.
+
+    `size` is half the object's side as a share of half the picture's, from `SMALLEST` to `LARGEST`; chance has it too
+    if it is None.
+    """
     behind = background(side, generator)
     seen = behind.mean(axis=(0, 1))
     main = colour_unlike(seen, generator=generator)
     second = colour_unlike(seen, main, generator=generator)
-    shade, cover = _draw(pieces, (main, second), side, generator)
+    size = generator.uniform(SMALLEST, LARGEST) if size is None else size
+    shade, cover = _draw(pieces, (main, second), side, _chance_move(size, generator))
     noise = generator.normal(0, generator.uniform(0.01, 0.06), behind.shape)
     return np.clip(behind * (1 - cover) + shade * cover + noise, 0, 1).astype(np.float32)
 
@@ -146,11 +154,10 @@ def _draw(
     pieces: Sequence[Piece],
     colours: Sequence[NDArray[np.float64]],
     side: int,
-    generator: np.random.Generator,
+    move: tuple[float, float, float, float, float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the object's colours [side, side, 3] and how much of each pixel it covers [side, side, 1]."""
     size = side * FINER
-    move = _chance_move(generator)
     shade, cover = Image.new("RGB", (size, size)), Image.new("L", (size, size))
     on_shade, on_cover = ImageDraw.Draw(shade), ImageDraw.Draw(cover)
     for piece in pieces:
@@ -173,8 +180,7 @@ def _placed(points: Points, move: tuple[float, float, float, float, float]) -> P
     return np.stack(turned, axis=1)
 
 
-def _chance_move(generator: np.random.Generator) -> tuple[float, float, float, float, float]:
-    size = generator.uniform(0.5, 0.8)
+def _chance_move(size: float, generator: np.random.Generator) -> tuple[float, float, float, float, float]:
     stretch = generator.uniform(0.88, 1.12)
     mirror = generator.choice((-1.0, 1.0))
     room = 0.9 - size

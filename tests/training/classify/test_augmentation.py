@@ -23,7 +23,7 @@ def coloured(count: int) -> Part:
 def test_changed_digits_keep_class_and_range_and_differ_each_time() -> None:
     keras.utils.set_random_seed(1)
     part = pictures.read(None).validation
-    batches = Augmentation(0.03, 0.1, 0.07).batches(part, 256)
+    batches = Augmentation(0.03, 0.1, 0.07).batches(part.pixels, part.classes, 256)
     (first, first_classes), (second, _) = next(iter(batches)), next(iter(batches))
     assert sorted(first_classes.numpy()) == sorted(part.classes)
     assert (float(first.numpy().min()) >= 0, float(first.numpy().max()) <= 1) == (True, True)
@@ -38,7 +38,7 @@ def test_every_change_keeps_colours_between_0_and_1() -> None:
 
 def test_what_is_switched_off_is_not_done() -> None:
     part = coloured(6)
-    (pixels, classes), *rest = Augmentation(0, 0, 0).batches(part, 6)
+    (pixels, classes), *rest = Augmentation(0, 0, 0).batches(part.pixels, part.classes, 6)
     assert rest == []
     np.testing.assert_array_equal(pixels, part.pixels[classes])
 
@@ -52,7 +52,6 @@ def test_what_comes_in_is_black_or_the_edge_s_colour(beyond: str, darkest: float
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_preview_has_five_rows(channels: int, tmp_path: Path) -> None:
-    part = Part(coloured(9).pixels[..., :channels], np.zeros(9, np.int32))
-    ALL.preview(part, tmp_path / "preview.png")
+    ALL.preview(coloured(9).pixels[..., :channels], tmp_path / "preview.png")
     with Image.open(tmp_path / "preview.png") as picture:
         assert picture.width > picture.height > picture.width / 2
