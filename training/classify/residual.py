@@ -34,7 +34,8 @@ def build(kind: Kind, side: int) -> keras.Model:
 def _resnet50(image: Any) -> keras.Model:
     turned = keras.ops.take(image, [2, 1, 0], axis=-1)
     prepared = keras.layers.Rescaling(255.0, MEANS)(turned)
-    return keras.applications.ResNet50(include_top=False, weights=None, input_tensor=prepared, name="base")
+    whole = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=prepared)
+    return keras.Model(image, whole.output, name="base")
 
 
 def _small(image: Any) -> keras.Model:

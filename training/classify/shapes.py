@@ -21,6 +21,8 @@ DARKEST_OBJECT, BRIGHTEST_BEHIND = 0.3, 0.6  # they overlap: brightness does not
 CONTRAST = 0.45  # least distance of an object's colours to the background's, of at most 3 ** 0.5
 
 Points = NDArray[np.float64]
+Move = tuple[float, float, float, float, float]
+"""Width, height, tilt in radians, how far to the right and how far down."""
 Pixels = NDArray[np.float32]
 
 
@@ -154,7 +156,7 @@ def _draw(
     pieces: Sequence[Piece],
     colours: Sequence[NDArray[np.float64]],
     side: int,
-    move: tuple[float, float, float, float, float],
+    move: Move,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the object's colours [side, side, 3] and how much of each pixel it covers [side, side, 1]."""
     size = side * FINER
@@ -162,17 +164,17 @@ def _draw(
     on_shade, on_cover = ImageDraw.Draw(shade), ImageDraw.Draw(cover)
     for piece in pieces:
         corners = [(float(x), float(y)) for x, y in (_placed(piece.points, move) + 1) * size / 2]
-        if piece.colour != HOLE:
-            red, green, blue = (int(255 * value) for value in colours[piece.colour])
-            on_shade.polygon(corners, fill=(red, green, blue))
-        on_cover.polygon(corners, fill=0 if piece.colour == HOLE else 255)
+        hole = piece.colour == HOLE
+        red, green, blue = (0, 0, 0) if hole else (int(255 * value) for value in colours[piece.colour])
+        on_shade.polygon(corners, fill=(red, green, blue))
+        on_cover.polygon(corners, fill=0 if hole else 255)
     covered = np.asarray(cover.resize((side, side), Image.Resampling.BOX), np.float64)[..., None] / 255
     # Where the object ends its colour is mixed with black: undone, or it would have a dark rim.
     mixed = np.asarray(shade.resize((side, side), Image.Resampling.BOX), np.float64) / 255
     return np.minimum(mixed / np.maximum(covered, 1 / 255), 1), covered
 
 
-def _placed(points: Points, move: tuple[float, float, float, float, float]) -> Points:
+def _placed(points: Points, move: Move) -> Points:
     """Return the corners scaled, tilted and moved; a negative width mirrors."""
     width, height, tilt, right, down = move
     x, y = points[:, 0] * width, points[:, 1] * height
@@ -180,7 +182,7 @@ def _placed(points: Points, move: tuple[float, float, float, float, float]) -> P
     return np.stack(turned, axis=1)
 
 
-def _chance_move(size: float, generator: np.random.Generator) -> tuple[float, float, float, float, float]:
+def _chance_move(size: float, generator: np.random.Generator) -> Move:
     stretch = generator.uniform(0.88, 1.12)
     mirror = generator.choice((-1.0, 1.0))
     room = 0.9 - size
