@@ -2,13 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help serve train test check format bench load compose proto lock ray
+.PHONY: help serve train results test check format bench load compose proto lock ray
 help:   ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 serve: .venv/training   ## start the gateway at once; train, export and load the models that are missing
 	$(BIN)/python -m deploy.local $(ARGS)
-train: .venv/training   ## train and export the models that are missing (ARGS="--job all --profile full")
-	$(BIN)/python -m deploy.local --only-train $(ARGS)
+train: .venv/training   ## train and export every model that is not up to date (ARGS="--only digits-cnn,prose-lstm --jobs 2")
+	$(BIN)/python -m deploy.train $(ARGS)
+results: .venv/training   ## write training/RESULTS.md: what every job reached, from its newest version
+	$(BIN)/python -m export results $(ARGS)
 test: .venv/dev .venv-clients/clients .venv-triton/triton .venv-load/load   ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 ray: .venv/dev .venv-ray/ray   ## run the tests on a Ray cluster of two nodes

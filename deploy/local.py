@@ -1,8 +1,7 @@
 """Start the gateway on this machine at once, and train, export and publish the models that are missing beside it.
 
-`make serve` calls this. Knows the command lines of training, export and service; knows nothing of their insides.
-The gateway finds each new version by its own polling. A kill at any moment is repaired by the next start:
-training resumes, and a version that is not whole was never published.
+`make serve` calls this. Knows the gateway's command line and address, and nothing of how models are made. The gateway
+finds each new version by its own polling.
 """
 
 from __future__ import annotations
@@ -12,22 +11,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from service.bundle import MANIFEST
+from deploy.collection import Making, chosen, missing
+from deploy.display import Lines
+from deploy.making import Maker
 from service.config import ConfigError, Settings, read
 from training.errors import UnknownJob
-from training.jobs import JOBS
-from training.run import Run, newest_first
-
-FIRST = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
-"""What is made if nobody says what: a model or two for each word, quickest first."""
+from training.job import Profile
 
 TRY = {
     "english-french": ("translate", '{"text": "The old teacher does not see the small house."}'),
@@ -39,15 +35,6 @@ TRY = {
 """A call that fits on one line, by model: the word and its body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
-    """Which jobs are made, how long and how well they train, and where their runs are kept."""
-
-    jobs: tuple[str, ...]
-    profile: str
-    runs: Path
-
-
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -55,24 +42,22 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     context: typer.Context,
     *,
-    profile: Annotated[str, typer.Option(help="How long and how well to train.")] = "quick",
+    profile: Annotated[Profile, typer.Option(help="How long and how well to train.")] = "quick",
     runs: Annotated[Path, typer.Option(help="Where training runs are kept.")] = Path("runs"),
-    job: Annotated[
-        list[str] | None, typer.Option(help="A model to make, again for more; `all` is every job.")
-    ] = None,
-    only_train: Annotated[bool, typer.Option("--only-train", help="Start no gateway.")] = False,
+    only: Annotated[
+        str,
+        typer.Option(help="What to make if it is missing: jobs with commas between them, `first`, `all`."),
+    ] = "first",
 ) -> None:
     """Serve this directory's models, and make those that are missing. Other flags go to the gateway."""
     console = Console()
     try:
         settings = read(context.args, os.environ)
-        making = Making(chosen(job or ()), profile, runs)
+        jobs = chosen(only)
     except (ConfigError, UnknownJob) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     assert settings.models is not None, "only other servers' command lines have no such directory"
-    if only_train:
-        raise typer.Exit(0 if _make_missing(settings.models, making, console, None) else 1)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
     # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
@@ -84,8 +69,8 @@ def main(
     try:
         if ports := _listening(gateway):
             _announce(settings, ports, console)
-            if missing(settings.models, making.jobs):
-                _make_missing(settings.models, making, console, gateway)
+            if missing(settings.models, jobs):
+                _make_missing(Making(profile, runs, settings.models), jobs, console, gateway)
                 if gateway.poll() is None:
                     _announce(settings, ports, console)
         code = gateway.wait()
@@ -103,59 +88,16 @@ def _listening(gateway: subprocess.Popen[bytes]) -> dict[str, int] | None:
     return ports
 
 
-def chosen(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the jobs to make, the first ones first; none named means those, `all` every one. Raises UnknownJob."""
-    everything = (*FIRST, *(job for job in JOBS if job not in FIRST))
-    wanted = set(names)
-    if unknown := wanted - {*everything, "all"}:
-        raise UnknownJob(f"there is no job '{min(unknown)}'; there are {', '.join(JOBS)}, and all")
-    if not wanted:
-        return FIRST
-    return everything if "all" in wanted else tuple(job for job in everything if job in wanted)
-
-
-def missing(models: Path, jobs: Iterable[str] = FIRST) -> list[str]:
-    """Return which of `jobs` have no published version below `models`."""
-    return [job for job in jobs if not any((models / job).glob(f"[0-9]*/{MANIFEST}"))]
-
-
 def _make_missing(
-    models: Path, making: Making, console: Console, gateway: subprocess.Popen[bytes] | None
-) -> bool:
-    """Train and export what is missing, stopping if the gateway ends; return whether all went well."""
-    well = True
-    for job in missing(models, making.jobs):
-        if gateway is not None and gateway.poll() is not None:
-            return False
-        console.rule(f"{job}: training ({making.profile})")
-        well = _make(job, models, making) and well
-    return well
+    making: Making, jobs: Sequence[str], console: Console, gateway: subprocess.Popen[bytes]
+) -> None:
+    """Make what is missing, one after the other and with a line for each step, until the gateway ends.
 
-
-def _make(job: str, models: Path, making: Making) -> bool:
-    run = finished_run(making.runs, job, making.profile)
-    if run is None:
-        if _python("training", job, "--profile", making.profile, "--runs", str(making.runs), "--resume"):
-            return False
-        run = finished_run(making.runs, job, making.profile)
-    return run is not None and not _python("export", str(run.path), "--models", str(models))
-
-
-def finished_run(runs: Path, job: str, profile: str) -> Run | None:
-    """Return the newest complete run of a job in a profile."""
-    found = (run for run in newest_first(runs, job) if run.complete and run.record.profile == profile)
-    return next(found, None)
-
-
-def _python(module: str, *arguments: str) -> int:
-    # Lower priority: requests to the gateway come before training.
-    return subprocess.run(  # noqa: S603  # our own
-        [sys.executable, "-m", module, *arguments], check=False, preexec_fn=_be_nice
-    ).returncode
-
-
-def _be_nice() -> None:
-    os.nice(10)
+    The gateway's log is on the same terminal: a bar would be torn by it.
+    """
+    todo = missing(making.models, jobs)
+    with Lines(todo, console) as shown:
+        Maker(making, shown, wanted=lambda: gateway.poll() is None).make(todo)
 
 
 def _announce(settings: Settings, ports: Mapping[str, int], console: Console) -> None:

@@ -1,6 +1,6 @@
-"""The command line: `python -m export RUN` and `python -m export verify BUNDLE`.
+"""The command line: `python -m export RUN`, `python -m export verify BUNDLE` and `python -m export results`.
 
-Knows arguments, exit codes and what to print. Exit 0: published, or verified; 1: refused, with the reason; 2: a
+Knows arguments, exit codes and what to print. Exit 0: published, verified, or written; 1: refused, with the reason; 2: a
 wrong argument.
 """
 
@@ -92,6 +92,30 @@ def verify_command(
     console.print(table)
     if not checks[-1].passed:
         _refuse(f"{checks[-1].name}: {checks[-1].detail}")
+
+
+@cli.command("results")
+def results_command(
+    *,
+    models: Annotated[Path, typer.Option(help="The model repository.")] = Path("models"),
+    profile: Annotated[str, typer.Option(help="Versions of which profile.")] = "quick",
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("training/RESULTS.md"),
+    pictures: Annotated[Path, typer.Option(help="Where its pictures are kept.")] = Path("docs/pictures"),
+) -> None:
+    """Write the page of results of all jobs: `make results`. A job that is not trained has a row that says so."""
+    os.environ.update(ENVIRONMENT)
+    from export import results_page  # noqa: PLC0415  # TensorFlow must find it set
+    from export.results import gather  # noqa: PLC0415
+
+    console = Console()
+    found = []
+    with console.status("reading the model repository") as status:
+        for result in gather(models, profile):
+            status.update(result.job)
+            found.append(result)
+    results_page.write(found, page, pictures, profile)
+    trained = sum(result.manifest is not None for result in found)
+    console.print(f"{trained} of {len(found)} jobs in {page}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _refuse(reason: object) -> NoReturn:

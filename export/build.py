@@ -3,7 +3,7 @@
 Knows the order of the steps and the names of the files. Knows no job and no word.
 
 SavedModel → reload → for each signature: ONNX, golden request, probe in a process of its own, parity gate, rows
-alone and in company → report → manifest → one rename. Whatever fails, nothing is published.
+alone and in company, variants → report → manifest → one rename. Whatever fails, nothing is published.
 """
 
 from __future__ import annotations
@@ -19,11 +19,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from export import card, coherence, company, conversion, golden, graph, parity, saved_model
+from export import (
+    card,
+    coherence,
+    company,
+    conversion,
+    golden,
+    graph,
+    parity,
+    pictures,
+    saved_model,
+    variants,
+)
 from export.errors import ConversionError, PublishError, RecipeError
 from export.probe import probe
 from export.publish import publish, workspace
 from export.recipe import Endpoint, Recipe, Source
+from export.variants import Trial
 from service import bundle
 from service.bundle import Golden, Manifest, Parity, Provenance, Signature
 from service.domain import NAME_PATTERN
@@ -53,6 +65,7 @@ class _Draft:
     signatures: dict[str, Signature]
     parity: dict[str, Parity] = field(default_factory=dict)
     golden: list[Golden] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
 
 
 def build(
@@ -80,6 +93,8 @@ def build(
             _make(draft, endpoint, loaded, directory, by)
             tell(f"comparing '{endpoint.name}'")
             _gate(draft, endpoint, loaded, directory, by)
+            tell(f"trying variants of '{endpoint.name}'")
+            _try_variants(draft, endpoint, directory)
         tell("writing report and manifest")
         _report(draft, directory)
         return publish(directory, target.version, lambda place, number: _describe(draft, place, number))
@@ -133,7 +148,7 @@ def _make(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: p
     graph.write(model, path)
     request = golden.request(endpoint.inputs, endpoint.example)
     answer = golden.record(saved_model.runner(loaded, endpoint.name), endpoint.inputs, request, by)
-    recorded = f"{bundle.ASSETS}/golden-{endpoint.name}.npz"
+    recorded = golden.file(endpoint.name)
     golden.write(directory / recorded, *answer)
     probe(path, directory / recorded)
     draft.golden.append(
@@ -148,17 +163,30 @@ def _gate(draft: _Draft, endpoint: Endpoint, loaded: Any, directory: Path, by: p
     company.check(endpoint.name, signature, sides[1], by, example=endpoint.example)
 
 
+def _try_variants(draft: _Draft, endpoint: Endpoint, directory: Path) -> None:
+    signature = draft.signatures[endpoint.name]
+    base = variants.Base(
+        endpoint.name, signature, directory, directory / golden.file(endpoint.name), endpoint.example
+    )
+    tried = list(variants.trials(base, draft.recipe.task))
+    offered = {
+        trial.name: trial.variant for trial in tried if trial.variant is not None and not trial.refused
+    }
+    draft.signatures[endpoint.name] = signature.model_copy(update={"variants": offered})
+    draft.trials.extend(tried)
+
+
 def _report(draft: _Draft, directory: Path) -> None:
     report = directory / bundle.REPORT
     report.mkdir()
-    for path in (
-        draft.source.directory / "log.csv",
-        *sorted((draft.source.directory / "plots").glob("*.png")),
-    ):
-        if path.is_file():
-            shutil.copyfile(path, report / path.name)
-    text = card.text(draft.name, draft.source, draft.recipe, draft.signatures, draft.parity)
-    (report / "model_card.md").write_text(text, encoding="utf-8")
+    log = draft.source.directory / "log.csv"
+    if log.is_file():
+        shutil.copyfile(log, report / log.name)
+    drawn, written = pictures.copy(draft.source.directory / "plots", report)
+    starts = {name: (report / name).read_text(encoding="utf-8")[: card.SAMPLE] for name in written}
+    shown = card.Shown(drawn, starts, draft.trials)
+    text = card.text(draft.name, draft.source, draft.recipe, draft.signatures, draft.parity, shown)
+    (report / card.FILE).write_text(text, encoding="utf-8")
 
 
 def _describe(draft: _Draft, directory: Path, version: int) -> None:

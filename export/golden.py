@@ -18,11 +18,16 @@ from export.drawing import BATCH, Case, draw, free_axes
 from export.errors import RecipeError
 from export.parity import Measure, Runner, undecided
 from export.recipe import Arrays
-from service.bundle import BundleError, Signature, Tensor
+from service.bundle import ASSETS, BundleError, Signature, Tensor
 
 ROWS = 4
 LEEWAY = 10.0
 """How many times the parity tolerance another machine may be away: its kernels round differently."""
+
+
+def file(signature: str) -> str:
+    """Return where in a version the golden request of a signature lies."""
+    return f"{ASSETS}/golden-{signature}.npz"
 
 
 def request(inputs: Sequence[Tensor], example: Arrays | None) -> Arrays:

@@ -7,7 +7,7 @@ An exporter is a function `describe(source: Source) -> Recipe`, entered in `expo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from service.bundle import Batching, Provenance, Task, Tensor
+from training.job import Expectation
 
 if TYPE_CHECKING:
     import onnx
@@ -28,7 +29,8 @@ class Source:
     """A finished run as an exporter sees it.
 
     `model` is the restored Keras model with its best weights. `assets` is the directory in which the job left
-    labels, vocabularies and `examples.npz`; `settings` are the job's settings as written in the run.
+    labels, vocabularies and `examples.npz`; `settings` are the job's settings as written in the run. `sizes` counts the
+    examples in each part of the data; `expected` is what the metrics should reach, on the job's own data.
     """
 
     directory: Path
@@ -39,6 +41,8 @@ class Source:
     settings: Mapping[str, Any]
     metrics: Mapping[str, float]
     provenance: Provenance
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    expected: Sequence[Expectation] = ()
 
 
 @dataclass(frozen=True, slots=True)

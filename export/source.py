@@ -11,6 +11,7 @@ from export.errors import RunError
 from export.recipe import Source
 from service.bundle import Provenance
 from training.errors import TrainingError
+from training.job import Expectation
 from training.quiet import import_tensorflow
 from training.run import Run
 
@@ -46,7 +47,16 @@ def restore(run: Run) -> Source:
         settings=run.resolved,
         metrics=metrics,
         provenance=_provenance(run),
+        sizes={} if run.record.data is None else run.record.data.sizes,
+        expected=_expected(run),
     )
+
+
+def _expected(run: Run) -> tuple[Expectation, ...]:
+    """Return what is promised of the job's own data; nothing is of anybody else's."""
+    if run.resolved.get("data") is not None:
+        return ()
+    return tuple(Expectation(bound.metric, bound.at_least, bound.at_most) for bound in run.record.expected)
 
 
 def _provenance(run: Run) -> Provenance:
@@ -64,5 +74,6 @@ def _provenance(run: Run) -> Provenance:
         data=data,
         started=record.started,
         seconds=record.seconds,
+        parameters=record.parameters,
         libraries=record.libraries,
     )

@@ -16,7 +16,7 @@ from export.errors import ExportError, RecipeError
 from export.probe import probe
 from export.recipe import Arrays
 from service import bundle
-from service.bundle import BundleError, Golden, Manifest, Parity, Signature
+from service.bundle import BundleError, Golden, Manifest, Parity, Signature, Variant
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,6 +79,9 @@ def _signature_checks(
     for entry in requests:
         apart = _look(f"{name}: golden request", _replay, directory, signature, entry, sides, by)
         yield Check(f"{name}: golden request", True, f"largest difference {apart:.1e}")
+        for key, variant in signature.variants.items():
+            apart = _look(f"{name}: {key}", _replay_variant, directory, signature, entry, variant)
+            yield Check(f"{name}: {key}", True, f"runs by itself; largest difference {apart:.1e}")
 
 
 def _look(name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -143,6 +146,17 @@ def _replay(
     inputs, recorded = golden.read(directory / entry.file, signature)
     allowed = parity.Measure(entry.tolerance, by.decisions)
     return max(parity.compare(recorded, side(inputs), allowed) for side in sides)
+
+
+def _replay_variant(directory: Path, signature: Signature, entry: Golden, variant: Variant) -> float:
+    """Check the graph of a variant as that of its original, and return how far it is from the recorded answer."""
+    path = directory / variant.file
+    graph.conform(graph.read(path), signature.inputs, signature.outputs)
+    probe(path, directory / entry.file)
+    inputs, recorded = golden.read(directory / entry.file, signature)
+    floats = {name: array for name, array in recorded.items() if array.dtype.kind == "f"}
+    got = graph.runner(path)(inputs)
+    return parity.compare(floats, {name: got[name] for name in floats}, parity.Measure(variant.tolerance))
 
 
 def _say(reached: Parity) -> str:

@@ -29,7 +29,9 @@ def generation(  # noqa: PLR0913  # one parameter for each option of the command
     requests: Annotated[int, typer.Option(min=64, help="Requests of a trace.")] = 400,
     slots: Annotated[int, typer.Option(min=1, help="Rows side by side.")] = 32,
     repeats: Annotated[int, typer.Option(min=1, help="How often the ways are interleaved.")] = 3,
-    load: Annotated[float, typer.Option(help="The lighter load, as a share of the full one.")] = 0.7,
+    load: Annotated[
+        float, typer.Option(help="The lighter load, as a share of what one at a time serves.")
+    ] = 1.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of a session.")] = 1,
     seed: Annotated[int, typer.Option(help="Of arrivals and lengths.")] = 1,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if a target is missed.")] = False,

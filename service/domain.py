@@ -67,7 +67,8 @@ class Call:
     """What surrounds a request: who asks over which wire, and until when an answer is of use.
 
     `credentials` is the caller's `authorization` as it came; it is in no log. Requests with one `client` share the
-    turns that are shared out fairly among clients.
+    turns that are shared out fairly among clients. `variant` names the graphs that are to answer (`int8`); without it the
+    model's usual ones do.
     """
 
     request_id: str
@@ -75,6 +76,7 @@ class Call:
     deadline_at_s: float
     credentials: str = field(default="", repr=False)
     client: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

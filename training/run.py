@@ -59,7 +59,8 @@ class ExpectedMetric(BaseModel):
 
 
 class Record(BaseModel):
-    """The typed `run.json`. `data` is None until the data were loaded, `seconds` counts all attempts.
+    """The typed `run.json`. `data` is None until the data were loaded, `parameters` until the model
+    was built; `seconds` counts all attempts.
 
     `running` is also what a killed training leaves, and what can be continued; `failed` is one that
     diverged, and would again.
@@ -76,6 +77,7 @@ class Record(BaseModel):
     status: Literal["running", "complete", "failed"]
     started: datetime
     seconds: float = 0.0
+    parameters: int | None = None
     command: str
     revision: str
     libraries: dict[str, str]

@@ -32,6 +32,7 @@ def train(job: Job[Any, Any], run: Run, settings: Settings, console: Console) ->
     # Another seed than at the start, or a continued training would repeat the order of its first epochs.
     seeds.plant(settings.seed + done.epochs_done, deterministic=settings.deterministic)
     model = job.build(settings, run.assets)
+    run = run.update(parameters=model.count_params())
     loop = callbacks.for_run(job, run, settings, console)
     try:
         job.fit(model, settings, data, loop)

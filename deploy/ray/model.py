@@ -20,6 +20,7 @@ from service.domain import Call, ModelId, ModelRef, TextChunk, Word
 from service.errors import NotFound, ServiceError, Unavailable
 from service.observability import logs
 from service.repository.loader import BundleLoader
+from service.repository.variants import Choice
 
 PROTOCOL = "ray"
 LOOKS_TO_LINGER = 10
@@ -40,6 +41,7 @@ class Model:
                 metrics,
                 ask_golden=settings.repository.golden,
                 may_be_renamed=lambda _: renamed,
+                choice=Choice.wished(settings.repository),
             ),
             partial(LingeringRegistry, linger_s=LOOKS_TO_LINGER * settings.repository.poll_interval_s),
         )

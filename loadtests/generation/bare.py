@@ -6,15 +6,13 @@ out of the next run. Knows nothing of arrivals.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.generation.figures import Served
 from loadtests.generation.subject import Subject
 from loadtests.generation.trace import Request
 from service.bundle import Translate
@@ -33,8 +31,8 @@ class _Rows:
     context: dict[str, Array]
 
 
-def decode(subject: Subject, requests: Sequence[Request], served: Sequence[Served]) -> None:
-    """Decode until the longest of `requests` ends, and tell each of `served` its tokens as they are made."""
+def decode(subject: Subject, requests: Sequence[Request]) -> Iterator[list[tuple[int, int]]]:
+    """Decode until the longest of `requests` ends; yields after each run the tokens made, each with whose it is."""
     graph, end = subject.task.step, subject.task.end_id
     names = [graph.logits, *(entry.output for entry in graph.state)]
     rows = _begin(subject, requests)
@@ -43,10 +41,10 @@ def decode(subject: Subject, requests: Sequence[Request], served: Sequence[Serve
     while alive:
         logits, *after = subject.step.run(names, _feeds(subject, rows))
         chosen = logits.argmax(axis=1)
-        now_s = time.perf_counter()
+        made = list(zip(alive, chosen.tolist(), strict=True))
+        yield made
         going, kept = list[int](), list[int]()
-        for place, (row, token) in enumerate(zip(alive, chosen.tolist(), strict=True)):
-            served[row].tell(token, now_s)
+        for place, (row, token) in enumerate(made):
             left[row] -= 1
             if token != end and left[row]:
                 going.append(row)

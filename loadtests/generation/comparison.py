@@ -2,9 +2,9 @@
 
 Knows what is measured and what it should come to; knows nothing of how tokens are made.
 
-Two loads. `full`: requests come at twice the rate that any way can serve, so that as many as there are slots always run
-side by side; its figure is tokens a second. `loaded`: they come at a share of the rate that continuous batching served
-then; its figures are the waits.
+Two loads. `full`: all requests come at once, so that as many as there are slots always run side by side; its figure is
+tokens a second. `loaded`: they come at the rate that one at a time could just serve if they came evenly, or a share of
+it; its figures are the waits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from service.engine.runs import StepRecord
 
 ONE, STATIC, CONTINUOUS = "one at a time", "static batches", "continuous"
 MODES = (ONE, STATIC, CONTINUOUS)
+BARE = "bare loop"
+"""One at a time, with nobody to hand a token to: what the machine gives, not a way to serve."""
 SHARE_ROWS = 16
 SHARE_TOKENS = 64
 SHARE_WAVES = 8
@@ -34,7 +36,7 @@ class Plan:
 
     slots: int = 32
     repeats: int = 3
-    load: float = 0.7
+    load: float = 1.0
     seed: int = 1
 
 
@@ -44,6 +46,7 @@ class Comparison:
     step of 16 rows.
     """
 
+    bare: Figures
     full: dict[str, Figures]
     loaded: dict[str, Figures]
     loaded_rate: float
@@ -91,25 +94,29 @@ def compare(subject: Subject, plan: Plan) -> Comparison:
     """Measure both loads; raises AssertionError if two ways gave different tokens."""
     flood = poisson(subject.requests, 1e6, plan.seed)
     _serve(subject, flood[: plan.slots], plan)  # threads, kernels and memory are there
-    full = _measure(subject, flood, plan)
-    served_per_s = full[CONTINUOUS].tokens_per_s / _mean_tokens(subject, plan)
-    trace = poisson(subject.requests, plan.load * served_per_s, plan.seed)
-    return Comparison(
-        full, _measure(subject, trace, plan), plan.load * served_per_s, own_share(subject, plan)
-    )
+    full = _measure(subject, flood, plan, bare=True)
+    bare = full.pop(BARE)
+    rate = plan.load * full[ONE].tokens_per_s / _mean_tokens(subject, plan)
+    trace = poisson(subject.requests, rate, plan.seed)
+    return Comparison(bare, full, _measure(subject, trace, plan), rate, own_share(subject, plan))
 
 
-def _measure(subject: Subject, trace: Sequence[Request], plan: Plan) -> dict[str, Figures]:
-    found: dict[str, list[Figures]] = {mode: [] for mode in MODES}
+def _measure(
+    subject: Subject, trace: Sequence[Request], plan: Plan, *, bare: bool = False
+) -> dict[str, Figures]:
+    found: dict[str, list[Figures]] = {}
     for _ in range(plan.repeats):
-        for mode, each in _serve(subject, trace, plan).items():
-            found[mode].append(each)
+        for mode, each in _serve(subject, trace, plan, bare=bare).items():
+            found.setdefault(mode, []).append(each)
     return {mode: _best(each) for mode, each in found.items()}
 
 
-def _serve(subject: Subject, trace: Sequence[Request], plan: Plan) -> dict[str, Figures]:
+def _serve(
+    subject: Subject, trace: Sequence[Request], plan: Plan, *, bare: bool = False
+) -> dict[str, Figures]:
     """Serve a trace in every way, one after another."""
     ways: dict[str, Callable[[], list[Served]]] = {
+        **({BARE: lambda: modes.bare_loop(subject, trace)} if bare else {}),
         ONE: lambda: modes.one_at_a_time(subject, trace),
         STATIC: lambda: modes.static_batches(subject, trace, Batches(plan.slots)),
         CONTINUOUS: lambda: modes.continuous(subject, trace, plan.slots),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import uvloop
 
+from loadtests.generation.arrivals import arrivals
 from loadtests.generation.bare import decode
 from loadtests.generation.figures import Served
 from loadtests.generation.subject import Subject
@@ -22,14 +23,16 @@ from service.bundle import Translate
 from service.domain import Sampling
 from service.engine.batcher import Batcher
 from service.engine.batching import BatchLimits
-from service.engine.contracts import Prompt
+from service.engine.contracts import Prompt, Token
 from service.engine.generator import GenerationLimits, Generator
 from service.engine.runs import StepRecord
+from service.engine.sequence import Outbox
 
 OnStep = Callable[[StepRecord], None]
 GREEDY = Sampling(temperature=0.0)
 NEVER_S = 1e12
-LEAD_S = 0.01
+LEAD_S = 0.2
+"""So long before the first request comes is a trace begun: the process that lets them come must have started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ class Batches:
     timeout_s: float = 0.02
 
 
+def bare_loop(subject: Subject, trace: Sequence[Request]) -> list[Served]:
+    """Run one request after another and hand nothing to anybody: the most that one at a time could ever reach."""
+    served = [Served(time.perf_counter()) for _ in trace]
+    for request, seen in zip(trace, served, strict=True):
+        for made in decode(subject, [request]):
+            seen.tell(made[0][1], time.perf_counter())
+    return served
+
+
 def one_at_a_time(subject: Subject, trace: Sequence[Request]) -> list[Served]:
     """Serve each request alone from its first to its last token, in the order of arrival."""
     return static_batches(subject, trace, Batches(rows=1))
@@ -47,14 +59,38 @@ def one_at_a_time(subject: Subject, trace: Sequence[Request]) -> list[Served]:
 
 def static_batches(subject: Subject, trace: Sequence[Request], batches: Batches) -> list[Served]:
     """Serve batches one after another, each until its longest request ends; nobody joins on the way."""
+    return uvloop.run(_static(subject, trace, batches))
+
+
+async def _static(subject: Subject, trace: Sequence[Request], batches: Batches) -> list[Served]:
     start_s = time.perf_counter() + LEAD_S
     served = [Served(start_s + request.at_s) for request in trace]
+    outboxes = [Outbox() for _ in trace]
     first = 0
-    while first < len(trace):
-        last = _filled(served, first, batches)
-        decode(subject, trace[first:last], served[first:last])
-        first = last
+    async with asyncio.TaskGroup() as readers:
+        for outbox, seen in zip(outboxes, served, strict=True):
+            readers.create_task(_read(outbox, seen))
+        while first < len(trace):
+            last = _filled(served, first, batches)
+            for made in decode(subject, trace[first:last]):
+                for row, token in made:
+                    outboxes[first + row].put(Token(token))
+                await asyncio.sleep(0)
+            for outbox in outboxes[first:last]:
+                outbox.put(Token(0, finish_reason="stop"))
+            first = last
     return served
+
+
+async def _read(outbox: Outbox, seen: Served) -> None:
+    while True:
+        while not outbox:
+            await outbox.filled()
+        token = outbox.take()
+        assert isinstance(token, Token)
+        if token.finish_reason is not None:
+            return
+        seen.tell(token.id, time.perf_counter())
 
 
 def _filled(served: Sequence[Served], first: int, batches: Batches) -> int:
@@ -93,9 +129,11 @@ async def _continuous(
     start_s = time.perf_counter() + LEAD_S
     served = [Served(start_s + request.at_s) for request in trace]
     async with asyncio.TaskGroup() as callers:
-        for request, seen in zip(trace, served, strict=True):
-            await asyncio.sleep(max(0.0, seen.arrived_at_s - time.perf_counter()))
-            callers.create_task(serve(request, seen))
+        begun = 0
+        async for came in arrivals([each.arrived_at_s for each in served]):
+            for request, seen in zip(trace[begun:came], served[begun:came], strict=True):
+                callers.create_task(serve(request, seen))
+            begun = came
     generator.close()
     if encoder is not None:
         encoder.close()

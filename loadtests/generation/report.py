@@ -8,7 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.generation.comparison import MODES, TARGETS, Comparison
+from loadtests.generation.comparison import BARE, CONTINUOUS, MODES, TARGETS, Comparison
 from loadtests.generation.figures import MOST_BEFORE_FIRST_S, MOST_BETWEEN_S, Figures
 
 COLUMNS = (
@@ -19,6 +19,7 @@ COLUMNS = (
 def show(name: str, found: Comparison, console: Console) -> None:
     """Print the figures of a model, and whether its targets are met."""
     table = Table(*COLUMNS, title=name)
+    table.add_row("full", BARE, *_cells(found.bare)[:2])
     loads = (("full", found.full), (f"{found.loaded_rate:.0f} requests/s", found.loaded))
     for load, by_mode in loads:
         for mode in MODES:
@@ -27,6 +28,8 @@ def show(name: str, found: Comparison, console: Console) -> None:
     console.print(
         f"  tokens for a second of CPU time, continuous ÷ one at a time: {found.thrift:.2f}", highlight=False
     )
+    over_bare = found.full[CONTINUOUS].tokens_per_s / found.bare.tokens_per_s
+    console.print(f"  tokens/s, continuous ÷ bare loop: {over_bare:.2f}", highlight=False)
     for target in TARGETS:
         verdict = "met" if target.met(found) else "missed"
         bound = f"{'below' if target.at_most else 'at least'} {target.bound:g}"

@@ -37,6 +37,7 @@ from service.repository.loader import BundleLoader
 from service.repository.registry import Registry
 from service.repository.reloader import Reloader
 from service.repository.store import DirectoryStore
+from service.repository.variants import Choice
 
 LINGER_S = 2.0
 """How long connections may take to write their last bytes."""
@@ -94,6 +95,7 @@ class House:
             ask_golden=settings.repository.golden,
             may_be_renamed=store.has_base_path,
             tracer=self._tracer,
+            choice=Choice.wished(settings.repository),
         )
         self._reloader = Reloader(
             store,

@@ -29,12 +29,15 @@ from service.bundle.manifest import (
     read,
 )
 from service.bundle.signatures import (
+    BASE,
     DType,
+    Fidelity,
     Kind,
     Signature,
     StateEntry,
     StepGraph,
     Tensor,
+    Variant,
 )
 from service.bundle.tasks import (
     Classify,
@@ -52,6 +55,7 @@ from service.bundle.tasks import (
 
 __all__ = [
     "ASSETS",
+    "BASE",
     "DEFAULT_GRAPH",
     "MANIFEST",
     "REPORT",
@@ -63,6 +67,7 @@ __all__ = [
     "ExampleFeature",
     "Examples",
     "FeatureInput",
+    "Fidelity",
     "File",
     "Generate",
     "Golden",
@@ -81,6 +86,7 @@ __all__ = [
     "TextInput",
     "Tokenizer",
     "Translate",
+    "Variant",
     "derived_examples",
     "describe_files",
     "read",

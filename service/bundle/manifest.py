@@ -41,7 +41,7 @@ class Golden(Frozen):
 
 
 class Provenance(Frozen):
-    """Where a version comes from: enough to make it again."""
+    """Where a version comes from: enough to make it again. `parameters` counts the numbers that the model learnt or keeps."""
 
     job: str
     profile: str
@@ -51,6 +51,7 @@ class Provenance(Frozen):
     data: str
     started: datetime
     seconds: float
+    parameters: int | None = None
     libraries: dict[str, str]
 
 
@@ -86,13 +87,19 @@ class Manifest(Frozen):
         if self.default_signature not in self.signatures:
             raise ValueError(f"default_signature '{self.default_signature}' is not among the signatures")
         for signature in self.signatures.values():
-            if signature.file not in self.files:
-                raise ValueError(f"file '{signature.file}' of a signature is not among the files")
+            for file in (signature.file, *(variant.file for variant in signature.variants.values())):
+                if file not in self.files:
+                    raise ValueError(f"file '{file}' of a signature is not among the files")
         for each in self.examples:
             each.check(self.signatures)
         if len({each.signature for each in self.examples}) < len(self.examples):
             raise ValueError("examples: a signature is declared once")
         return self
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of all variants that any signature has, in alphabetical order; not that of the base."""
+        return tuple(sorted({name for signature in self.signatures.values() for name in signature.variants}))
 
     @property
     def default(self) -> Signature:

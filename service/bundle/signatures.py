@@ -5,9 +5,11 @@ Knows names, dtypes and axes. Knows nothing of words, files or manifests.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.domain import NAME_PATTERN
 
 DType = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64",
@@ -44,13 +46,59 @@ class Tensor(Frozen):
     pad: float = 0
 
 
+class Fidelity(Frozen):
+    """How unlike its original a variant answers, over so many `rows`: real ones, and drawn ones where
+    those were few.
+
+    `agreement` is the share of rows for which the same label or token is the most probable, and every verdict the same.
+    `divergence` is the mean Kullback-Leibler divergence of probabilities and logits, in nats: by so much the log loss
+    grows. `deviation` is the root of the mean square of what other numbers differ by, in standard deviations of the
+    original's. `max_relative` is the measure of `Parity`.
+    """
+
+    rows: int
+    agreement: Annotated[float, Field(ge=0, le=1)] = 1.0
+    divergence: float = 0.0
+    deviation: float = 0.0
+    max_relative: float
+
+
+class Variant(Frozen):
+    """The graph of a signature in other numbers, measured beside its original when it was exported.
+
+    `size_ratio` and `latency_ratio` are its share of the original's bytes and time (the largest of several batch sizes,
+    taken in turns on the CPU). A golden request may be answered as far from the recorded answer as `tolerance`.
+    """
+
+    file: str
+    size_bytes: int
+    size_ratio: float
+    latency_ratio: float
+    fidelity: Fidelity
+    tolerance: float
+
+
+BASE = "base"
+"""What the graph that variants are made from is called."""
+
+
 class Signature(Frozen):
-    """One callable graph of the bundle: an ONNX file and the SavedModel signature that it equals."""
+    """One callable graph of the bundle: an ONNX file and the SavedModel signature that it equals.
+
+    `variants` are further files for the same inputs and outputs, by name (`int8`, `fp16`).
+    """
 
     file: str
     saved_model_signature: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    variants: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Variant] = {}
+
+    @model_validator(mode="after")
+    def _base_is_no_variant(self) -> Self:
+        if BASE in self.variants:
+            raise ValueError(f"a variant is not called '{BASE}'")
+        return self
 
     def input(self, name: str) -> Tensor:
         """Return the input called `name`; raises KeyError."""

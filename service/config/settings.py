@@ -125,6 +125,13 @@ class Repository(_Group):
         0.0, description="seconds between two looks at that file; 0 looks at the start only"
     )
     golden: bool = Field(True, description="refuse a version whose golden requests answer differently")
+    variant: Name = Field(
+        "base", description="graphs that models answer with, where they have them: int8, fp16"
+    )
+    variants: dict[Name, Name] = Field({}, description="such graphs by model name, where it differs")
+    offer_variants: bool = Field(
+        False, description="load a model's other variants too, for requests that name one (x-sluice-variant)"
+    )
 
 
 class Http(_Group):

@@ -6,12 +6,12 @@ arrays and names; knows no encoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from service.bundle import Tensor
-from service.domain import Array, Tensors
+from service.domain import Array
 from service.engine.block import SMALLEST_ROOM, Block, room_for
 from service.engine.contracts import Held
 
@@ -27,15 +27,17 @@ class ContextRows:
         }
         self._sizes = {name: np.zeros(slots, np.int64) for name in self._rooms}
 
-    def put(self, slots: Sequence[int], context: Tensors, rows: int) -> None:
-        """Write the context of one sequence to its rows; `rows` slots are in use, these included."""
+    def put(self, contexts: Sequence[tuple[Sequence[int], Mapping[str, Array]]], rows: int) -> None:
+        """Write the context of each sequence to its rows; `rows` slots are in use, these included."""
         for name, axes in self._axes.items():
             for axis, label in axes.items():
-                self._sizes[label][list(slots)] = context[name].shape[axis - 1]
+                for slots, context in contexts:
+                    self._sizes[label][list(slots)] = context[name].shape[axis - 1]
         self._fit(rows)
         for name, block in self._blocks.items():
-            for slot in slots:
-                block.put(slot, context[name])
+            for slots, context in contexts:
+                for slot in slots:
+                    block.put(slot, context[name])
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make the rows of `targets` what those of `sources` are."""

@@ -41,7 +41,7 @@ class Advance:
 
 
 class SampledSequence:
-    """One row whose tokens are told as they are chosen; `made` has them all.
+    """One row whose tokens are chosen one by one; `made` has them all.
 
     The tokens of `given` come first, whatever would be chosen, and are told as well.
     """
@@ -62,13 +62,19 @@ class SampledSequence:
         self.top = sampling.logprobs or 0
         self.tells_logprobs = sampling.logprobs is not None or sampling.ranked or bool(given)
         self.made: list[int] = []
-        self._left = max_new_tokens
-        self._ends = _ends(end_id)
+        self._told = 0
+        self._most = len(given) + max_new_tokens
+        self.ends = _ends(end_id)
 
     @property
     def length(self) -> int:
         """How many tokens were made."""
         return len(self.made)
+
+    @property
+    def left(self) -> int:
+        """How many tokens may still be made."""
+        return self._most - len(self.made)
 
     def histories(self) -> tuple[tuple[int, ...], ...]:
         """Return what was made so far in each row."""
@@ -79,25 +85,30 @@ class SampledSequence:
     ) -> Token:
         """Go on with a token that was chosen, and return what to tell of it."""
         self.made.append(token)
-        reason: FinishReason | None = None
+        self._told = len(self.made)
+        reason: FinishReason | None = "length" if self.left == 0 else None
         if self.given:
             self.given.popleft()
             self.sampler.held = bool(self.given)
-            last = not self.given and self._left == 0
-            return Token(token, logprob, "length" if last else None, queue_s, top)
-        self._left -= 1
-        if token in self._ends:
+        elif token in self.ends:
             reason = "stop"
-        elif self._left == 0:
-            reason = "length"
         return Token(token, logprob, reason, queue_s, top)
+
+    def untold(self, queue_s: float) -> list[Token]:
+        """Return what to tell of the tokens that were made and not told; only of one that tells no logprobs."""
+        tokens = [Token(token, None, None, queue_s) for token in self.made[self._told :]]
+        self._told = len(self.made)
+        if tokens and tokens[-1].id in self.ends:
+            tokens[-1] = tokens[-1]._replace(finish_reason="stop")
+        elif tokens and self.left == 0:
+            tokens[-1] = tokens[-1]._replace(finish_reason="length")
+        return tokens
 
 
 class SampledRows:
     """Chooses the next token of the same sequences, step after step; a row's choice is its own."""
 
     def __init__(self, decoders: Sequence[SampledSequence]) -> None:
-        self._decoders = decoders
         self._rows = np.arange(len(decoders))
         self._group = SamplerGroup([decoder.sampler for decoder in decoders])
         self._told = [row for row, decoder in enumerate(decoders) if decoder.tells_logprobs]

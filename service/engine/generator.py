@@ -5,7 +5,8 @@ model beyond its manifest's step block.
 
 Promises: a sequence starts in the first step after its slots are free, or, while more wait than can start, after a
 few more with others (`scheduling.held_back`); a caller who left frees them before the
-next step; a prompt is read in chunks, so running rows wait for one chunk at most; who must yield because the cache is
+next step; a prompt is read in chunks, so running rows wait for one chunk at most, and for none that is worth a thread
+of its own, in which it is read beside them; who must yield because the cache is
 full goes on later as if nothing had been; a slow reader holds its own row only; a failed step fails only the sequences
 that fail alone as well; closing answers everyone.
 """
@@ -17,22 +18,26 @@ import contextvars
 import itertools
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from service.bundle import Signature, StepGraph
 from service.domain import ANYONE, Array, Caller, Sampling
-from service.engine.cohort import Cohort
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
 from service.engine.decoding import BeamSearch, EndId, SampledSequence
+from service.engine.delivery import Delivery, Part
 from service.engine.placing import place
-from service.engine.roster import Reading, ReadingLimits, Roster, Round, Stepping
-from service.engine.runs import Rows, StepRecord, StepRuns
+from service.engine.roster import Reading, ReadingLimits, Roster, Round
+from service.engine.runs import ReadRun, Rows, RunBounds, StepRecord, StepRuns
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence, Told
-from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, TooLarge, Unavailable
+from service.errors import Invalid, Overloaded, ServiceError, TimedOut, TooLarge, Unavailable
 
 RETRY_AFTER_S = 1.0
+MOST_TURNS = 8
+"""So many turns of the event loop may come between two steps."""
+IDLE_TURN_S = 20e-6
+"""A turn that took less had nothing else to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,11 @@ class GenerationLimits:
     """How many rows run side by side, how much state they may have, and how many sequences may wait.
 
     A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
-    step that is expected to take less than `inline_bound_s` is made on the event loop itself. A sequence with
-    `unread_tokens` that its reader has not taken is not fed; after `stall_s` so, it is given up. `cache_bytes` None
-    means that slots alone are counted.
+    step that is expected to take less than `inline_bound_s` is made on the event loop itself; prompts whose reading
+    takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
+    `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
+    up. `cache_bytes` None means that slots alone are counted. The first and the last token of a sequence are told at
+    once, those between every `deliver_s`: to wake a reader costs more than a small model's token.
     """
 
     slots: int = 32
@@ -53,6 +60,8 @@ class GenerationLimits:
     cache_bytes: int | None = None
     unread_tokens: int = 64
     stall_s: float = 30.0
+    deliver_s: float = 0.002
+    beside_bound_s: float = 0.0003
 
 
 class Generator:
@@ -72,13 +81,17 @@ class Generator:
         self._limits = limits
         self._end_id = end_id
         session, self._step = place(session, graph, signature, limits.slots)
-        self._runs = StepRuns(session, self._step, limits.inline_bound_s, on_step)
+        self._runs = StepRuns(
+            session, self._step, RunBounds(limits.inline_bound_s, limits.beside_bound_s), on_step
+        )
         state = self._step.state
         self._space = Space(limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes)
         reading = ReadingLimits(limits.chunk, limits.read_tokens)
         self._roster = Roster(self._step, self._space, reading, limits.stall_s, on_yield)
+        self._beside: tuple[list[Part], asyncio.Future[ReadRun]] | None = None
+        self._reads_alone = False
+        self._delivery = Delivery(self._step, self._roster, limits.unread_tokens, limits.deliver_s)
         self._round = Round()
-        self._cohorts: dict[int, Cohort] = {}
         self._longest = 0
         self._numbers = itertools.count()
         self._news = asyncio.Event()
@@ -221,6 +234,8 @@ class Generator:
             while True:
                 self._runs.start_clock()
                 self._news.clear()
+                if self._beside is not None and self._beside[1].done():
+                    self._come_back(*self._beside)
                 self._roster.advance(time.monotonic())
                 if self._roster.changed or self._longest > self._step.state.room:
                     self._lay_out()
@@ -230,16 +245,16 @@ class Generator:
                     await self._something_new()
                     continue
                 await self._make_round()
-                await asyncio.sleep(0)
+                await _let_others()
         except Exception as error:  # noqa: BLE001  # a bug in the loop must not leave callers waiting
             for sequence in self._roster.everyone():
-                self._tell_failure(sequence, error)
+                self._delivery.tell_failure(sequence, error)
             self._roster.advance(time.monotonic())
 
     def _lay_out(self) -> None:
         self._round = self._roster.layout()
         self._longest = self._round.longest
-        self._cohorts.clear()
+        self._delivery.forget()
 
     async def _something_new(self) -> None:
         """Wait until somebody comes, goes or reads, or a time is up."""
@@ -253,130 +268,88 @@ class Generator:
     async def _make_round(self) -> None:
         made = self._round
         if made.reading is not None:
-            await self._read(made.reading)
+            await self._begin_reading(made.reading, beside=bool(made.stepping))
         for stepping in made.stepping:
-            await self._take_step(stepping)
+            logits = await self._run(stepping.start, stepping.rows, None)
+            self._delivery.stepped(stepping, logits)
+            if stepping.readers:
+                self._delivery.read(_parts(stepping.readers, itertools.repeat(1), stepping.start), logits)
+            self._runs.account()
+        self._delivery.round_made()
         self._longest += 1
 
-    async def _read(self, reading: Reading) -> None:
-        rows: list[tuple[int, ...]] = [()] * sum(len(each.reading_slots) for each in reading.sequences)
-        for sequence, count in zip(reading.sequences, reading.counts, strict=True):
-            for slot, tokens in zip(sequence.reading_slots, sequence.part(count), strict=True):
-                rows[slot - reading.start] = tokens
-        logits = await self._run(reading.start, len(rows), rows)
-        finished = []
-        for sequence, count in zip(reading.sequences, reading.counts, strict=True):
-            sequence.fed += count
-            if sequence.fed == len(sequence.pending[0]) and not sequence.over:
-                finished.append(sequence)
-        self._finish_reading(finished, logits, reading.start)
+    async def _begin_reading(self, reading: Reading, *, beside: bool) -> None:
+        """Read in a run of its own: beside those who step if that takes long, else before they go on."""
+        parts = _parts(reading.sequences, reading.counts, reading.start)
+        rows: list[tuple[int, ...]] = [()] * sum(len(part.rows) for part in parts)
+        for part in parts:
+            for row, tokens in zip(part.rows, part.sequence.part(part.count), strict=True):
+                rows[row] = tokens
+        if beside and self._may_read_beside and self._runs.worth_a_thread(sum(map(len, rows))):
+            self._beside = parts, self._runs.read_beside(reading.start, rows)
+            self._beside[1].add_done_callback(lambda _: self._news.set())
+            for part in parts:
+                part.sequence.stage = "away"
+            # Those who step lie where they lay.
+            self._round = replace(self._round, reading=None)
+            return
+        self._reads_alone = False
+        self._delivery.tell_all()
+        self._delivery.read(parts, await self._run(reading.start, len(rows), rows))
+        self._runs.account()
+
+    @property
+    def _may_read_beside(self) -> bool:
+        return self._beside is None and not self._reads_alone
+
+    def _come_back(self, parts: list[Part], run: asyncio.Future[ReadRun]) -> None:
+        """Take over what was read beside the others, by those who are still there."""
+        self._beside = None
         self._roster.changed = True
-        self._runs.account()
-
-    async def _take_step(self, stepping: Stepping) -> None:
-        logits = await self._run(stepping.start, stepping.rows, None)
-        cohort = self._cohorts.get(stepping.start)
-        if cohort is None:
-            members = [
-                (each, [slot - stepping.start for slot in each.slots])
-                for each in stepping.sequences
-                if not each.over
-            ]
-            cohort = self._cohorts[stepping.start] = Cohort(members, stepping.rows)
-        self._decode(cohort, logits)
-        if stepping.readers:
-            for sequence in stepping.readers:
-                sequence.fed += 1
-            self._finish_reading(
-                [each for each in stepping.readers if each.fed == len(each.pending[0]) and not each.over],
-                logits,
-                stepping.start,
-            )
-            self._roster.changed = True
-        self._runs.account()
-
-    def _finish_reading(self, sequences: list[Sequence], logits: Array, start: int) -> None:
-        members = []
-        for sequence in sequences:
-            rows = [slot - start for slot in sequence.reading_slots]
-            # What one row has read for several is the start of each of them.
-            members += [
-                (each, (rows * len(each.slots))[: len(each.slots)]) for each in self._roster.read(sequence)
-            ]
-        if members:
-            self._decode(Cohort(members, len(logits)), logits)
-
-    def _decode(self, cohort: Cohort, logits: Array) -> None:
-        if cohort.samples:
-            self._sample(cohort, logits)
-        for sequence, rows in cohort.searches:
-            if not sequence.over:
-                try:
-                    self._search(sequence, logits[rows])
-                except Exception as error:  # noqa: BLE001  # logits of one sequence are no reason to fail the others
-                    self._fail(sequence, error)
-
-    def _sample(self, cohort: Cohort, logits: Array) -> None:
-        try:
-            tokens, told = cohort.sample(logits)
-        except ArithmeticError:
-            broken = cohort.broken(logits)
-            if not broken:
-                raise
-            for sequence, error in broken:
-                self._fail(sequence, error)
-            self._cohorts.clear()
-            rest = cohort.without_over(len(logits))
-            if rest.samples:
-                self._sample(rest, logits)
-            return
-        self._step.next[cohort.slots, 0] = tokens
-        most = self._limits.unread_tokens
-        for sequence, token in told:
-            unread = sequence.outbox.put(token)
-            if token.finish_reason is not None:
-                self._roster.leave(sequence)
-            elif unread >= most:
-                self._roster.pause(sequence, time.monotonic())
-
-    def _search(self, sequence: Sequence, logits: Array) -> None:
-        assert isinstance(sequence.decoder, BeamSearch), "the others are sampled"
-        advance = sequence.decoder.advance(logits)
-        if advance.result is not None:
-            sequence.tell(replace(advance.result, queue_s=sequence.queue_s))
-            self._roster.leave(sequence)
-            return
-        slots = sequence.slots
-        moves = [
-            (slots[parent], slot)
-            for parent, slot in zip(advance.parents, slots, strict=True)
-            if slots[parent] != slot
-        ]
-        if moves:
-            self._step.state.move([source for source, _ in moves], [target for _, target in moves])
-        self._step.next[slots, 0] = advance.tokens
-
-    def _fail(self, sequence: Sequence, error: Exception) -> None:
-        if not sequence.over:
-            # What the model made of these rows may be no numbers, and would show through the next one's mask.
-            self._step.state.wipe(sequence.slots)
-            self._tell_failure(sequence, error)
-
-    def _tell_failure(self, sequence: Sequence, error: Exception) -> None:
-        failure = Internal("the model failed to run")
-        failure.__cause__ = error
-        sequence.tell(failure)
-        self._roster.leave(sequence)
+        present = [each for each in parts if each.sequence.stage == "away" and not each.sequence.over]
+        for each in present:
+            each.sequence.stage = "reading"
+        if run.exception() is not None:
+            # Read again before the others go on: there it is found out whose fault it was.
+            self._reads_alone = True
+        elif present:
+            slots = {
+                row: slot
+                for each in present
+                for row, slot in zip(each.rows, each.sequence.reading_slots, strict=True)
+            }
+            self._delivery.read(present, self._runs.take_read(run.result(), slots))
 
     async def _run(self, start: int, rows: int, tokens: Rows | None) -> Array:
         logits, failures = await self._runs.run(start, rows, tokens)
         if failures:
-            self._cohorts.clear()
+            self._delivery.forget()
             for sequence in self._roster.everyone():
                 for slot in sequence.slots:
                     if slot in failures:
-                        self._fail(sequence, failures[slot])
+                        self._delivery.fail(sequence, failures[slot])
         return logits
+
+
+def _parts(sequences: Iterable[Sequence], counts: Iterable[int], start: int) -> list[Part]:
+    """Return what each sequence has in a run over the slots from `start` on."""
+    return [
+        Part(sequence, count, [slot - start for slot in sequence.reading_slots])
+        for sequence, count in zip(sequences, counts, strict=False)
+    ]
+
+
+async def _let_others() -> None:
+    """Let what else the loop has to do come before the next step, as long as one thing leads to another.
+
+    A request is read, checked, encoded and queued in many turns of the loop; were each followed by a step, it would
+    wait for as many steps.
+    """
+    for _ in range(MOST_TURNS):
+        began_s = time.perf_counter()
+        await asyncio.sleep(0)
+        if time.perf_counter() - began_s < IDLE_TURN_S:
+            return
 
 
 def _unloaded() -> ServiceError:

@@ -103,7 +103,7 @@ class ResidentState(SlotState):
             source = lines.numbers(np.arange(count), np.full(count, first), most, outer, time)
             target = lines.numbers(slots, starts, most, outer, room)
             self._session.write_lines(pairs, source, target)
-        self._count(part, counts)
+        self._count(slots, told)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is."""
@@ -167,9 +167,9 @@ class ResidentContext(ContextRows):
         self._tables: dict[str, Resident] = {}
         self._changed = True
 
-    def put(self, slots: Sequence[int], context: Mapping[str, Array], rows: int) -> None:
-        """Write the context of one sequence to its rows; `rows` slots are in use, these included."""
-        super().put(slots, context, rows)
+    def put(self, contexts: Sequence[tuple[Sequence[int], Mapping[str, Array]]], rows: int) -> None:
+        """Write the context of each sequence to its rows; `rows` slots are in use, these included."""
+        super().put(contexts, rows)
         self._changed = True
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:

@@ -291,6 +291,8 @@ class Roster:
         self._running = self._running[:count]
         for sequence in yielding:
             self._on_yield()
+            sequence.deliver()
+            sequence.stage = "reading"
             sequence.slots = []
             bisect.insort(self._yielded, sequence, key=_PRECEDENCE)
             self._hand_over(sequence)
@@ -309,7 +311,7 @@ class Roster:
         return list(ages.values())
 
     def _reading(self) -> tuple[list[Sequence], tuple[int, ...]]:
-        if self._chunk == 1:
+        if self._chunk == 1 or any(each.stage == "away" for each in self._running):
             return [], ()
         reading = [each for each in self._running if each.stage == "reading"]
         if self._step.state.aligned:
@@ -325,11 +327,11 @@ class Roster:
         moved = {slot: to for slot, to in target_of.items() if slot != to and slot < self._space.slots}
         if moved:
             self._step.move(list(moved), list(moved.values()))
+        new = [sequence for sequence in self._running if sequence.slots[0] >= self._space.slots]
         for sequence in self._running:
-            new = sequence.slots[0] >= self._space.slots
             sequence.slots = [target_of[slot] for slot in sequence.slots]
-            if new:
-                self._step.begin(sequence.slots, sequence.prompt.context, len(target_of))
+        if new:
+            self._step.begin([(each.slots, each.prompt.context) for each in new], len(target_of))
 
     def _round(
         self, stepping: list[list[Sequence]], chosen: list[Sequence], counts: tuple[int, ...], longest: int

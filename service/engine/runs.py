@@ -36,29 +36,84 @@ class StepRecord:
     loop_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class ReadRun:
+    """What a run gave that was made beside others: its outputs, and what it was fed, `counts` tokens a row."""
+
+    outputs: dict[str, Array]
+    counts: list[int]
+    past: int
+    run_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunBounds:
+    """Runs that are expected to take less than `inline_s` are made on the event loop, others in a thread; those that
+    read prompts for `beside_s` or more may go on beside the steps, in one of their own.
+    """
+
+    inline_s: float
+    beside_s: float
+
+
 class StepRuns:
-    """Runs that are expected to take less than `inline_bound_s` are made on the event loop, others in a thread."""
+    """Makes runs on the event loop or in threads, by how long they are expected to take."""
 
     def __init__(
         self,
         session: Session,
         step: StepFeeds,
-        inline_bound_s: float,
+        bounds: RunBounds,
         on_step: Callable[[StepRecord], None],
     ) -> None:
         self._session = session
         self._held = step.state.holdable
         self._step = step
-        self._inline_bound_s = inline_bound_s
+        self._bounds = bounds
         self._on_step = on_step
         self._cost = RunCost()
         self._made: tuple[int, int, float, bool] | None = None
         self._accounted_at_s = 0.0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generator")
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 
     def close(self) -> None:
-        """Let the thread end; idempotent."""
+        """Let the threads end; idempotent."""
         self._thread.shutdown(wait=False)
+        self._reader.shutdown(wait=False)
+
+    def worth_a_thread(self, tokens: int) -> bool:
+        """Whether a run that is fed so many tokens is long enough to be made beside others, on the host."""
+        return not self._held and self._cost.predict(tokens) > self._bounds.beside_s
+
+    def read_beside(self, start: int, tokens: Rows) -> asyncio.Future[ReadRun]:
+        """Feed the rows of the slots from `start` on `tokens` while other runs go on; it is taken by `take_read`."""
+        feeds = self._step.read(slice(start, start + len(tokens)), tokens)
+        # Copies: rows may be moved while it runs.
+        copies = {name: np.array(array) for name, array in feeds.items()}
+        past, names = self._step.state.past, self._step.outputs
+
+        def timed() -> ReadRun:
+            started_s = time.perf_counter()
+            arrays = self._session.run(copies, names)
+            run_s = time.perf_counter() - started_s
+            return ReadRun(dict(zip(names, arrays, strict=True)), [len(each) for each in tokens], past, run_s)
+
+        return asyncio.get_running_loop().run_in_executor(self._reader, timed)
+
+    def take_read(self, run: ReadRun, slots: Mapping[int, int]) -> Array:
+        """Store the state of the rows in `slots` to where they lie by now; returns the logits of all rows, those of
+        the others as zeros.
+        """
+        fed = sum(run.counts)
+        self._cost.observe(fed, run.run_s)
+        self._on_step(StepRecord(len(run.counts), fed, run.run_s, failed=False))
+        rows = list(slots)
+        outputs: dict[str, Array | Held] = {name: array[rows] for name, array in run.outputs.items()}
+        mine = self._step.put(list(slots.values()), outputs, [run.counts[row] for row in rows], run.past)
+        logits = np.zeros((len(run.counts), *mine.shape[1:]), mine.dtype)
+        logits[rows] = mine
+        return logits
 
     def start_clock(self) -> None:
         """Count the loop's own time from now on."""
@@ -124,7 +179,7 @@ class StepRuns:
 
         failed = True
         try:
-            if self._cost.predict(fed) < self._inline_bound_s:
+            if self._cost.predict(fed) < self._bounds.inline_s:
                 timed()
             else:
                 await asyncio.get_running_loop().run_in_executor(self._thread, timed)

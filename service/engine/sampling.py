@@ -36,6 +36,7 @@ class Sampler:
             or sampling.frequency_penalty != 0.0
             or sampling.repetition_penalty != 1.0
         )
+        self.plain = self.greedy and not self.adjusts
         self._prompt = prompt
         # To seed a stream takes longer than a step of a small model does for a row; the greedy need none.
         self._random = None if self.greedy else np.random.default_rng(sampling.seed)
@@ -92,6 +93,8 @@ class SamplerGroup:
     """
 
     def __init__(self, samplers: Sequence[Sampler]) -> None:
+        if all(sampler.plain for sampler in samplers):
+            samplers = ()
         self._samplers = samplers
         self._adjusted = [row for row, sampler in enumerate(samplers) if sampler.adjusts]
         drawn = [row for row, sampler in enumerate(samplers) if not sampler.greedy]
@@ -102,7 +105,7 @@ class SamplerGroup:
 
     def choose(self, logits: Array, best: Array) -> Array:
         """Return a token id for each row of `logits` [rows, vocabulary], whose largest are at `best` [rows]."""
-        if not self._adjusted and self._truncated is None and self._whole is None:
+        if not self._samplers:
             return best
         tokens = best.copy()
         if self._adjusted:

@@ -18,9 +18,9 @@ from service.engine.scheduling import Claim
 from service.errors import ServiceError
 
 Told = Token | Hypothesis | ServiceError
-Stage = Literal["reading", "following", "stepping", "paused"]
-"""`reading` its prompt, `following` another that reads the same prompt, `stepping` token by token, or `paused` for a
-slow reader.
+Stage = Literal["reading", "away", "following", "stepping", "paused"]
+"""`reading` its prompt, `away` while a run beside the others reads it, `following` another that reads the same prompt,
+`stepping` token by token, or `paused` for a slow reader.
 """
 
 
@@ -45,9 +45,9 @@ class Outbox:
         self._reader = asyncio.get_running_loop().create_future()
         return self._reader
 
-    def put(self, item: Told) -> int:
+    def put(self, *items: Told) -> int:
         """Tell something; returns how much is unread."""
-        self._items.append(item)
+        self._items.extend(items)
         reader = self._reader
         if reader is not None:
             self._reader = None
@@ -117,7 +117,16 @@ class Sequence:
         """Return the next `count` tokens of each row that reads."""
         return [tokens[self.fed : self.fed + count] for tokens in self.pending]
 
+    def deliver(self) -> int:
+        """Tell what was made and not told yet; returns how much is unread."""
+        if isinstance(self.decoder, SampledSequence) and not self.over:
+            tokens = self.decoder.untold(self.queue_s)
+            if tokens:
+                return self.outbox.put(*tokens)
+        return len(self.outbox)
+
     def tell(self, item: Told) -> None:
         """Tell the reader something; an error is the last."""
+        self.deliver()
         self.outbox.put(item)
         self.over = self.over or isinstance(item, ServiceError)

@@ -40,6 +40,8 @@ _CPU_QUOTA_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
 _CPU_PERIOD_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
+_SPIN_US = "100"
+"""For so long a worker thread waits awake for the next part of a run."""
 _Provider = str | tuple[str, dict[str, str]]
 
 
@@ -242,8 +244,10 @@ def _session_options(threads: int) -> onnxruntime.SessionOptions:
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Spinning workers would take the core that the event loop needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Workers that spin from one run to the next would take the core that the event loop needs; ones that sleep within
+    # a run make a small graph as slow as with one thread.
+    options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 

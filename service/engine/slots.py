@@ -149,17 +149,38 @@ class SlotState:
         self, part: slice, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None = None
     ) -> None:
         """Take over the state outputs of the run that was last fed; `counts` valid tokens a row, None for one each."""
+        if counts is not None:
+            self.put(self._rows[part], outputs, counts, self._past)
+            return
         lines: dict[int, Array] = {}
         for entry in self._entries:
             new = outputs[entry.output]
             assert isinstance(new, np.ndarray), "nothing is held elsewhere"
             if entry.axis is None:
                 self._blocks[entry.input].array[part] = new
-            elif counts is None:
-                self._append_one(entry, part, new, lines)
             else:
-                self._append(entry, part, new, counts)
-        self._count(part, counts)
+                self._append_one(entry, part, new, lines)
+        if self._valid is not None:
+            self._valid[self._rows[part], self.seen[part]] = 1
+        self.seen[part] += 1
+
+    @property
+    def past(self) -> int:
+        """The length of the past that was last fed."""
+        return self._past
+
+    def put(
+        self, slots: Array, outputs: Mapping[str, Array | Held], counts: Sequence[int], past: int
+    ) -> None:
+        """Take over the state outputs, one row for each of `slots`, of a run that was fed `past`."""
+        for entry in self._entries:
+            new = outputs[entry.output]
+            assert isinstance(new, np.ndarray), "nothing is held elsewhere"
+            if entry.axis is None:
+                self._blocks[entry.input].array[slots] = new
+            else:
+                self._append(entry, slots, new, counts, past)
+        self._count(slots, counts)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is."""
@@ -169,15 +190,11 @@ class SlotState:
         for block in self._blocks.values():
             block.array[targets] = block.array[sources]
 
-    def _count(self, part: slice, counts: Sequence[int] | None) -> None:
-        seen = self.seen[part]
+    def _count(self, slots: Array, counts: Sequence[int] | Array) -> None:
         if self._valid is not None:
-            if counts is None:
-                self._valid[self._rows[part], seen] = 1
-            else:
-                for slot, start, count in zip(self._rows[part], seen, counts, strict=True):
-                    self._valid[slot, start : start + count] = 1
-        seen += 1 if counts is None else np.asarray(counts)
+            for slot, start, count in zip(slots, self.seen[slots], counts, strict=True):
+                self._valid[slot, start : start + count] = 1
+        self.seen[slots] += np.asarray(counts)
 
     def _append_one(self, entry: StateEntry, part: slice, new: Array, lines: dict[int, Array]) -> None:
         """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head.
@@ -195,12 +212,12 @@ class SlotState:
         slices = new.reshape(len(new), outer, -1, line)[:, :, self._past if entry.whole else 0]
         array.reshape(-1, line)[lines[outer]] = slices
 
-    def _append(self, entry: StateEntry, part: slice, new: Array, counts: Sequence[int]) -> None:
+    def _append(self, entry: StateEntry, slots: Array, new: Array, counts: Sequence[int], past: int) -> None:
         array = self._blocks[entry.input].array
         assert entry.axis is not None
         # A whole output has the past that was fed before the new slices.
-        first = self._past if entry.whole else 0
-        for row, (slot, count) in enumerate(zip(self._rows[part], counts, strict=True)):
+        first = past if entry.whole else 0
+        for row, (slot, count) in enumerate(zip(slots, counts, strict=True)):
             start = int(self.seen[slot])
             window = _window(array.ndim - 1, entry.axis - 1, slice(start, start + count))
             taken = _window(array.ndim - 1, entry.axis - 1, slice(first, first + count))

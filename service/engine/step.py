@@ -55,13 +55,13 @@ class StepFeeds:
         told = self._lengths is not None or (self._mask is not None and self._every_logit)
         return told and isinstance(self._tokens.shape[1], str)
 
-    def begin(self, slots: Sequence[int], context: Tensors, rows: int) -> None:
-        """Make the slots of a sequence new; `rows` slots are in use, these included.
+    def begin(self, contexts: Sequence[tuple[Sequence[int], Tensors]], rows: int) -> None:
+        """Make slots new, each sequence's with its context; `rows` slots are in use, these included.
 
         Whoever had them before may have left with numbers in them that are none, which no mask takes away.
         """
-        self.state.wipe(slots)
-        self._context.put(slots, context, rows)
+        self.state.wipe([slot for slots, _ in contexts for slot in slots])
+        self._context.put(contexts, rows)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is: state, context and next token."""
@@ -112,6 +112,16 @@ class StepFeeds:
     ) -> Array:
         """Store the new state and return the logits [rows, vocabulary]; `counts` tokens a row, None for one each."""
         self.state.store(part, outputs, counts)
+        return self._logits(outputs, counts)
+
+    def put(
+        self, slots: Sequence[int], outputs: Mapping[str, Array | Held], counts: Sequence[int], past: int
+    ) -> Array:
+        """Do as `take` for rows that lie anywhere by now, of a run that was fed `past`."""
+        self.state.put(np.array(slots), outputs, counts, past)
+        return self._logits(outputs, counts)
+
+    def _logits(self, outputs: Mapping[str, Array | Held], counts: Sequence[int] | None) -> Array:
         logits = outputs[self._graph.logits]
         assert isinstance(logits, np.ndarray), "logits are never held"
         if self._every_logit:

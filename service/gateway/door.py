@@ -111,12 +111,10 @@ class Gateway:
 
         Close the generator (`contextlib.aclosing`) to leave early: the slot is free within one step.
         """
-        live, visit = self._enter("generate", ref, call, time.monotonic())
+        live, task, visit = self._enter("generate", ref, call, time.monotonic())
         last = TextChunk(live.model, "")
         try:
-            async with aclosing(
-                live.task("generate").stream(request, call.deadline_at_s, call.client)
-            ) as chunks:
+            async with aclosing(task.stream(request, call.deadline_at_s, call.client)) as chunks:
                 async for chunk in chunks:
                     self._accounts.streamed(visit, time.monotonic(), chunk.tokens)
                     last = chunk
@@ -205,9 +203,9 @@ class Gateway:
             await self._empty.wait()
 
     async def _answer(self, word: Word, ref: ModelRef, request: object, call: Call, *client: str) -> Any:
-        live, visit = self._enter(word, ref, call, time.monotonic())
+        live, task, visit = self._enter(word, ref, call, time.monotonic())
         try:
-            answer = await live.task(word).run(request, call.deadline_at_s, *client)
+            answer = await task.run(request, call.deadline_at_s, *client)
         except BaseException as error:
             seen = self._accounts.failed(visit, time.monotonic(), error)
             if seen is error:
@@ -219,18 +217,19 @@ class Gateway:
         finally:
             self._leave(live)
 
-    def _enter(self, word: Word, ref: ModelRef, call: Call, now_s: float) -> tuple[LiveVersion, Visit]:
+    def _enter(self, word: Word, ref: ModelRef, call: Call, now_s: float) -> tuple[LiveVersion, Any, Visit]:
         visit = Visit(word, call, self._unknown, None, now_s, trace=tracing.current())
         try:
             live = self._registry.find(ref, word)
             visit.recorder, visit.model = live.recorder, live.model
+            task = live.task(word, call.variant)
             self._admit(call, now_s)
         except ServiceError as error:
             self._accounts.failed(visit, now_s, error)
             raise
         live.acquire()
         self._in_flight += 1
-        return live, visit
+        return live, task, visit
 
     def _admit(self, call: Call, now_s: float) -> None:
         if self._closed:

@@ -214,18 +214,18 @@ class Metrics:
         """Ask `depth` at each scrape how many requests wait."""
         self.families.queue_depth.labels(*_labels(model), signature).set_function(depth)
 
-    def watch_generator(self, model: ModelId, generator: Rows) -> None:
-        """Ask `generator` at each scrape for its rows, its sequences and its state's memory."""
+    def watch_generator(self, model: ModelId, *generators: Rows) -> None:
+        """Ask a version's generators at each scrape for their rows, their sequences and their states' memory, together."""
         families, labels = self.families, _labels(model)
-        families.slots.labels(*labels).set(generator.slots)
-        families.cache_bytes.labels(*labels).set(generator.cache_bytes_limit or 0)
+        families.slots.labels(*labels).set(sum(each.slots for each in generators))
+        families.cache_bytes.labels(*labels).set(sum(each.cache_bytes_limit or 0 for each in generators))
         for gauge, name in (
             (families.slots_in_use, "slots_in_use"),
             (families.sequences_running, "running"),
             (families.sequences_waiting, "waiting"),
             (families.cache_bytes_in_use, "cache_bytes_in_use"),
         ):
-            gauge.labels(*labels).set_function(partial(getattr, generator, name))
+            gauge.labels(*labels).set_function(partial(_total, generators, name))
 
     def watch_in_flight(self, in_flight: Callable[[], int]) -> None:
         """Ask `in_flight` at each scrape how many requests are being answered."""
@@ -286,6 +286,10 @@ class Metrics:
 
     def _tallies(self) -> Iterable[tuple[ModelId, Tally]]:
         return ((model, recorder.tally) for model, recorder in self._recorders.items())
+
+
+def _total(generators: Iterable[Rows], name: str) -> float:
+    return float(sum(getattr(generator, name) for generator in generators))
 
 
 def _labels(model: ModelId) -> tuple[str, str]:

@@ -112,6 +112,7 @@ def call(
         deadline_at_s=now_s + timeout_s(headers, limits),
         credentials=headers.get(b"authorization", b"").decode("latin-1"),
         client=peer[0] if named is None and peer else client_named(named),
+        variant=headers.get(b"x-sluice-variant", b"").decode("latin-1"),
     )
 
 

@@ -109,7 +109,8 @@ def call(
     named = metadata.get("x-client-id")
     # The peer's port changes with each connection: without it, what is left is the machine.
     client = peer.rpartition(":")[0] if named is None else http.client_named(named)
-    return Call(request_id, "grpc", time.monotonic() + allowed_s, credentials, client)
+    variant = str(metadata.get("x-sluice-variant", ""))
+    return Call(request_id, "grpc", time.monotonic() + allowed_s, credentials, client, variant)
 
 
 def error_metadata(error: ServiceError, request_id: str) -> tuple[tuple[str, str], ...]:

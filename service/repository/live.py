@@ -6,22 +6,31 @@ Knows its tasks and counts its users. Knows nothing of how it was loaded or why 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from service.bundle import Manifest
 from service.domain import ModelId, Word
+from service.errors import NotFound
 from service.observability.metrics import VersionRecorder
 from service.tasks.build import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What answers: `task` the manifest's word, `predict` any signature; they are one object for a predict model."""
+
+    task: Task
+    predict: Task
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
     """What loading a version gives: its contract, what answers its own word and `predict`, and how to end it.
 
-    `task` answers the manifest's word, `predict` any signature; they are one object for a predict model.
+    `task` and `predict` are those of `Answering` for who names no variant, `variants` has all that may be named.
     `close` answers everyone who still waits and may be called once.
     """
 
@@ -31,6 +40,7 @@ class LoadedVersion:
     predict: Task
     recorder: VersionRecorder
     close: Callable[[], None]
+    variants: Mapping[str, Answering] = field(default_factory=dict)
 
 
 class Loader(Protocol):
@@ -69,9 +79,16 @@ class LiveVersion:
         """How many requests are using it."""
         return self._leases
 
-    def task(self, word: Word) -> Any:
-        """Return what answers `word`, which the registry has checked."""
-        return self.loaded.predict if word == "predict" else self.loaded.task
+    def task(self, word: Word, variant: str = "") -> Any:
+        """Return what answers `word`, which the registry has checked; raises NotFound if there is no such variant."""
+        answering = self.loaded.variants.get(variant) if variant else self.loaded
+        if answering is None:
+            known = ", ".join(self.loaded.variants) or "none to choose from"
+            raise NotFound(
+                f"no variant {variant[:64]!a} of '{self.model.name}' is loaded; there is {known}",
+                field="x-sluice-variant",
+            )
+        return answering.predict if word == "predict" else answering.task
 
     def acquire(self) -> None:
         """Hold it open until `release`."""

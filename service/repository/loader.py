@@ -15,15 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from service.bundle import (
-    MANIFEST,
-    BundleError,
-    Generate,
-    Manifest,
-    Translate,
-    read,
-    verify_files,
-)
+from service.bundle import BundleError, Generate, Manifest, Translate
 from service.config import Engine
 from service.domain import ModelId
 from service.engine.batcher import Batcher, BatchRecord
@@ -31,17 +23,16 @@ from service.engine.batching import BatchLimits
 from service.engine.contracts import Session
 from service.engine.generator import GenerationLimits, Generator
 from service.engine.runs import StepRecord
-from service.engine.session import Placement, SessionError, open_session
+from service.engine.session import Placement, open_session
 from service.observability import tracing
 from service.observability.metrics import Metrics
 from service.observability.tracing import NULL_TRACER, Batch, Trace, Tracer, Wait
-from service.repository import golden, inspection
-from service.repository.errors import GraphError, LoadError
-from service.repository.huggingface.opening import open_version
-from service.repository.live import LoadedVersion
-from service.tasks.build import Task, build_predict, build_task
-
-OpenSession = Callable[[Path], Session]
+from service.repository import variants
+from service.repository.errors import LoadError
+from service.repository.live import Answering, LoadedVersion
+from service.repository.opening import Opener, OpenSession, step
+from service.repository.variants import Choice, GraphKey
+from service.tasks.build import build_predict, build_task
 
 
 class BundleLoader:
@@ -51,7 +42,7 @@ class BundleLoader:
     `may_be_renamed` is served by the name that it is loaded by, whatever its manifest calls it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the first two have defaults
         self,
         engine: Engine,
         metrics: Metrics,
@@ -60,78 +51,64 @@ class BundleLoader:
         open_graph: OpenSession | None = None,
         tracer: Tracer = NULL_TRACER,
         may_be_renamed: Callable[[str], bool] = lambda _: False,
+        choice: Choice | None = None,
     ) -> None:
-        self._may_be_renamed = may_be_renamed
+        self._choice = choice or Choice()
         self._engine = engine
         self._metrics = metrics
         self._tracer = tracer
-        self._ask_golden = ask_golden
         placement = Placement(engine.device, engine.threads)
-        self._open_graph: OpenSession = open_graph or (lambda path: open_session(path, placement))
         recorded = replace(placement, records=engine.cuda_graphs)
-        self._open_step: OpenSession = open_graph or (lambda path: open_session(path, recorded))
+        self._opener = Opener(
+            open_graph=open_graph or (lambda path: open_session(path, placement)),
+            open_step=open_graph or (lambda path: open_session(path, recorded)),
+            choice=self._choice,
+            max_rows=engine.max_rows,
+            ask_golden=ask_golden,
+            may_be_renamed=may_be_renamed,
+        )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
 
     async def load(self, model: ModelId, directory: Path) -> LoadedVersion:
         """Return the loaded version; raises LoadError."""
         loop = asyncio.get_running_loop()
-        manifest, sessions = await loop.run_in_executor(self._thread, self._open, model, directory)
+        manifest, sessions = await loop.run_in_executor(self._thread, self._opener.open, model, directory)
         with ExitStack() as closing:
-            runners = {name: self._batcher(model, manifest, name, each) for name, each in sessions.items()}
+            runners = {key: self._batcher(model, manifest, key, each) for key, each in sessions.items()}
             for batcher in runners.values():
                 closing.callback(batcher.close)
-            generator = self._generator(model, manifest, sessions)
-            if generator is not None:
+            generators = self._generators(model, manifest, sessions)
+            for generator in generators.values():
                 closing.callback(generator.close)
-            task = await loop.run_in_executor(self._thread, _build, manifest, runners, generator, directory)
+            answering = {
+                variant: await loop.run_in_executor(
+                    self._thread, _answering, manifest, variant, runners, generators, directory
+                )
+                for variant in self._choice.of(manifest)
+            }
             # Only now: until it is whole, another copy of this version may be live and be asked.
-            self._watch(model, runners, generator)
+            self._watch(model, runners, generators)
+            usual = next(iter(answering.values()))
             return LoadedVersion(
                 model=model,
                 manifest=manifest,
-                task=task,
-                predict=build_predict(manifest, runners),
+                task=usual.task,
+                predict=usual.predict,
                 recorder=self._metrics.version(model),
                 close=closing.pop_all().close,
+                variants=answering,
             )
 
     def close(self) -> None:
         """Load no more; a load in progress ends unheard."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _open(self, model: ModelId, directory: Path) -> tuple[Manifest, dict[str, Session]]:
-        try:
-            if not (directory / MANIFEST).exists():
-                return open_version(model, directory, self._open_graph)
-            manifest = _read(model, directory, renamed=self._may_be_renamed(model.name))
-            sessions: dict[str, Session] = {}
-            for name, signature in manifest.signatures.items():
-                steps = (
-                    isinstance(manifest.task, Generate | Translate) and name == manifest.task.step.signature
-                )
-                opens = self._open_step if steps else self._open_graph
-                sessions[name] = opens(directory / signature.file)
-                inspection.check(signature, sessions[name])
-        except SessionError as error:
-            raise GraphError(str(error)) from error
-        except BundleError as error:
-            raise LoadError(str(error)) from error
-        except OSError as error:
-            raise LoadError(f"a file cannot be read: {error.strerror or 'unknown reason'}") from error
-        if self._ask_golden:
-            for request in manifest.golden:
-                signature = manifest.signatures[request.signature]
-                golden.ask(
-                    directory, request, signature, sessions[request.signature], self._max_rows(manifest)
-                )
-        return manifest, sessions
-
     def _max_rows(self, manifest: Manifest) -> int:
         return self._engine.max_rows or manifest.batching.max_rows
 
-    def _batcher(self, model: ModelId, manifest: Manifest, name: str, session: Session) -> Batcher:
+    def _batcher(self, model: ModelId, manifest: Manifest, key: GraphKey, session: Session) -> Batcher:
         engine = self._engine
-        recorder = self._metrics.graph(model, name)
+        recorder = self._metrics.graph(model, key.label)
         limits = BatchLimits(
             max_rows=self._max_rows(manifest),
             max_delay_s=engine.max_delay_s,
@@ -151,32 +128,40 @@ class BundleLoader:
                 exemplar=waits[0].trace.exemplar if waits else None,
             )
             if waits:
-                self._tracer.ran(_traced(model, name, batch, waits))
+                self._tracer.ran(_traced(model, key.label, batch, waits))
 
         return Batcher(
             session,
-            manifest.signatures[name],
+            manifest.signatures[key.signature],
             limits,
             on_batch=record,
             origin=tracing.current_if_sampled if self._tracer.enabled else None,
         )
 
-    def _generator(
-        self, model: ModelId, manifest: Manifest, sessions: Mapping[str, Session]
-    ) -> Generator | None:
+    def _generators(
+        self, model: ModelId, manifest: Manifest, sessions: Mapping[GraphKey, Session]
+    ) -> dict[GraphKey, Generator]:
         task = manifest.task
         if not isinstance(task, Generate | Translate):
-            return None
-        name = task.step.signature
-        recorder = self._metrics.graph(model, name)
+            return {}
+        return {
+            key: self._generator(model, manifest, key, session)
+            for key, session in sessions.items()
+            if key.signature == task.step.signature
+        }
+
+    def _generator(self, model: ModelId, manifest: Manifest, key: GraphKey, session: Session) -> Generator:
+        task = manifest.task
+        assert isinstance(task, Generate | Translate), "others have no step graph"
+        recorder = self._metrics.graph(model, key.label)
 
         def record(step: StepRecord) -> None:
             recorder.stepped(step.rows, step.run_s, step.loop_s, failed=step.failed)
 
         return Generator(
-            sessions[name],
+            session,
             task.step,
-            manifest.signatures[name],
+            manifest.signatures[key.signature],
             GenerationLimits(
                 slots=self._engine.slots,
                 max_waiting=self._engine.max_queued,
@@ -189,11 +174,13 @@ class BundleLoader:
             on_yield=self._metrics.version(model).preempted,
         )
 
-    def _watch(self, model: ModelId, runners: Mapping[str, Batcher], generator: Generator | None) -> None:
-        for name, batcher in runners.items():
-            self._metrics.watch_queue(model, name, partial(getattr, batcher, "queued"))
-        if generator is not None:
-            self._metrics.watch_generator(model, generator)
+    def _watch(
+        self, model: ModelId, runners: Mapping[GraphKey, Batcher], generators: Mapping[GraphKey, Generator]
+    ) -> None:
+        for key, batcher in runners.items():
+            self._metrics.watch_queue(model, key.label, partial(getattr, batcher, "queued"))
+        if generators:
+            self._metrics.watch_generator(model, *generators.values())
 
 
 def _waits(batch: BatchRecord) -> tuple[Wait, ...]:
@@ -216,29 +203,20 @@ def _traced(model: ModelId, signature: str, batch: BatchRecord, waits: tuple[Wai
     )
 
 
-def _read(model: ModelId, directory: Path, *, renamed: bool) -> Manifest:
-    """Return the manifest of a version whose files are all what it promises."""
-    manifest = read(directory)
-    if renamed:
-        manifest = manifest.model_copy(update={"name": model.name})
-    if (manifest.name, manifest.version) != (model.name, model.version):
-        raise LoadError(
-            f"{MANIFEST} is of '{manifest.name}' version {manifest.version},"
-            f" and lies where '{model.name}' version {model.version} belongs"
-        )
-    verify_files(directory, manifest.files)
-    for request in manifest.golden:
-        if request.file not in manifest.files:
-            raise LoadError(f"golden request '{request.file}' is not among the files")
-        if request.signature not in manifest.signatures:
-            raise LoadError(f"golden request of signature '{request.signature}', which there is not")
-    return manifest
-
-
-def _build(
-    manifest: Manifest, runners: Mapping[str, Batcher], generator: Generator | None, directory: Path
-) -> Task:
+def _answering(
+    manifest: Manifest,
+    variant: str,
+    runners: Mapping[GraphKey, Batcher],
+    generators: Mapping[GraphKey, Generator],
+    directory: Path,
+) -> Answering:
+    """Return what answers with the graphs of a variant."""
+    keys = variants.graphs(manifest, variant)
+    chosen = {name: runners[key] for name, key in keys.items()}
+    name = step(manifest)
+    generator = None if name is None else generators[keys[name]]
     try:
-        return build_task(manifest, runners, generator, directory)
+        task = build_task(manifest, chosen, generator, directory)
     except BundleError as error:
         raise LoadError(str(error)) from error
+    return Answering(task, build_predict(manifest, chosen))

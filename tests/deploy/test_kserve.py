@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy import local
+from deploy import collection
 from service.app.running import LINGER_S
 from service.config import Settings, read
 from service.protocols.tfserving import command_line
@@ -85,7 +85,7 @@ def test_each_service_is_a_model_that_the_training_job_puts_on_the_volume(docume
     base = one((each for _, each in manifests.files()), "PersistentVolumeClaim")["metadata"]["name"]
     for service in (each for each in documents if each["kind"] == "InferenceService"):
         name = service["metadata"]["name"]
-        assert name in local.FIRST
+        assert name in collection.FIRST
         assert service["spec"]["predictor"]["model"]["storageUri"] == f"pvc://{base}/{name}"
 
 

@@ -52,7 +52,8 @@ def test_the_gateway_reports_every_model_in_its_metrics(newcomer: Newcomer) -> N
 
 
 def test_a_second_start_finds_the_models_and_trains_nothing(newcomer: Newcomer) -> None:
-    again = [sys.executable, "-m", "deploy.local", "--only-train", "--models", str(newcomer.home / "models")]
-    assert newcomer.run(again) == ""
+    again = [sys.executable, "-m", "deploy.train", "--only", "first", "--profile", "smoke"]
+    again += ["--models", str(newcomer.home / "models"), "--runs", str(newcomer.home / "runs")]
+    assert newcomer.run(again) == f"{len(MODELS)} of {len(MODELS)} up to date\n"
     versions = newcomer.home.glob("models/*/[0-9]*")
     assert sorted(path.name for path in versions) == ["1"] * len(MODELS)

@@ -17,6 +17,7 @@ from export.recipe import Endpoint, Recipe, Source
 from service.bundle import Classify, FeatureInput, Provenance, Signature, Tensor
 from tests.export.toys import SCORES, WORDS
 from training import atomic
+from training.job import Expectation
 from training.run import Record, Run
 
 
@@ -31,7 +32,7 @@ def provenance() -> Provenance:
     """Where the toys come from."""
     return Provenance(
         job="bag", profile="smoke", revision="unknown", command="python -m training bag", seed=1,
-        data="none", started=datetime(2026, 7, 14, tzinfo=UTC), seconds=1.0, libraries={"python": "3.11"},
+        data="none", started=datetime(2026, 7, 14, tzinfo=UTC), seconds=1.0, parameters=115, libraries={"python": "3.11"},
     )  # fmt: skip
 
 
@@ -41,10 +42,12 @@ def source(tmp_path_factory: pytest.TempPathFactory, provenance: Provenance) -> 
     directory = tmp_path_factory.mktemp("run")
     (directory / "plots").mkdir()
     (directory / "plots" / "curves.png").write_bytes(b"a picture")
+    (directory / "plots" / "page.txt").write_text("The *first* page.\n")
     (directory / "log.csv").write_text("epoch,loss\n1,0.5\n")
     return Source(
         directory=directory, job="bag", word="classify", model=None, assets=directory, settings={},
-        metrics={"accuracy": 0.75}, provenance=provenance,
+        metrics={"accuracy": 0.75}, provenance=provenance, sizes={"train": 20, "held_out": 8},
+        expected=(Expectation("accuracy", at_least=0.8),),
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_a_version_holds_what_its_manifest_promises(published: Path) -> None:
     assert manifest.provenance.libraries["tf2onnx"] == "1.17.0"
     assert manifest.files.keys() >= {
         "saved_model.pb", "model.onnx", "dense.onnx", "report/curves.png", "report/log.csv",
-        "report/model_card.md", "assets.extra/golden-bag.npz", "assets.extra/golden-dense.npz",
+        "report/README.md", "assets.extra/golden-bag.npz", "assets.extra/golden-dense.npz",
     }  # fmt: skip
 
 
@@ -98,16 +99,29 @@ def test_the_saved_model_has_every_signature_and_the_default_under_its_serving_n
     assert answer["probabilities"].shape == (1, 3)
 
 
-def test_the_card_says_what_the_model_is_and_how_good(published: Path) -> None:
-    card = (published / "report" / "model_card.md").read_text()
+def test_the_card_says_what_the_model_is_how_good_and_what_it_cannot_do(published: Path) -> None:
+    card = (published / "report" / "README.md").read_text()
     for part in (
         "# bag",
         "Classifies into 3 labels: a, b, c",
-        "| accuracy | 0.75 |",
+        "115 parameters",
+        "| accuracy | 0.75 | >= 0.8: missed |",
+        "It misses what is expected of the job: accuracy is 0.75, not >= 0.8.",
+        "The figures come from 8 held-out examples of the same source.",
+        "It always answers with its 3 labels",
+        "![curves](curves.png)",
+        "    The *first* page.",
         "[batch, time]",
         "| seed | 1 |",
     ):
         assert part in card
+
+
+def test_everything_that_the_card_shows_lies_beside_it(published: Path) -> None:
+    card = (published / "report" / "README.md").read_text()
+    shown = re.findall(r"\]\(([\w-]+\.\w+)\)", card)
+    assert sorted(set(shown)) == ["curves.png", "page.txt"]
+    assert all((published / "report" / name).is_file() for name in shown)
 
 
 def hand_made(*, weight: float = 1.0, lengths: bool = True, opset: int = 18) -> Callable[[], onnx.ModelProto]:

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from export.build import Target, build
 from export.recipe import Recipe, Source
 from export.verify import Check, verify
+from tests.support import bundles
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,19 @@ def test_a_version_without_golden_requests_is_probed_with_drawn_inputs(version: 
     assert all(check.passed for check in verify(version))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "dense.onnx", "saved_model.pb", "report/model_card.md"])
+def test_variants_are_compared_with_the_recorded_answers(version: Path) -> None:
+    bundles.add_variant(version, "int8", version / "dense.onnx", signature="dense", tolerance=1e-3)
+    checks = list(verify(version))
+    assert [check.name for check in checks][-2:] == ["dense: golden request", "dense: int8"]
+    assert all(check.passed for check in checks)
+
+
+def test_a_variant_of_another_graph_is_refused(version: Path) -> None:
+    bundles.add_variant(version, "int8", version / "model.onnx", signature="dense", tolerance=1.0)
+    assert refused(version).name == "dense: int8"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "dense.onnx", "saved_model.pb", "report/README.md"])
 def test_a_flipped_byte_is_found(version: Path, name: str) -> None:
     data = bytearray((version / name).read_bytes())
     data[len(data) // 2] ^= 1

@@ -10,6 +10,7 @@ function that its answers equal. `python -m tests.support.bundles DIRECTORY` wri
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from service import bundle
 from service.bundle import (
     Classify,
     FeatureInput,
+    Fidelity,
     ImageInput,
     Predict,
     Score,
     Tensor,
     TextInput,
     Tokenizer,
+    Variant,
 )
 from service.domain import Array
 from tests.support import graphs
@@ -60,6 +63,7 @@ __all__ = [
     "VOCABULARY",
     "WORDS",
     "Fault",
+    "add_variant",
     "classifier_probabilities",
     "generated",
     "next_character",
@@ -231,6 +235,24 @@ def write_multiply(  # noqa: PLR0913  # each is one figure of the manifest or th
         graphs.multiply(inputs, outputs, factor), inputs, outputs, {"x": x}, {"y": x * np.float32(factor)}
     )
     return write(Place(directory, name, version, fault, max_rows), Predict(), {"multiply": draft})
+
+
+def add_variant(version: Path, name: str, graph: Path, *, signature: str, tolerance: float) -> None:
+    """Give a signature a variant whose graph is a copy of `graph`."""
+    manifest = bundle.read(version)
+    base = manifest.signatures[signature]
+    file = base.file.replace(".onnx", f".{name}.onnx")
+    shutil.copyfile(graph, version / file)
+    variant = Variant(
+        file=file, size_bytes=1, size_ratio=0.3, latency_ratio=0.5, tolerance=tolerance,
+        fidelity=Fidelity(rows=32, agreement=1.0, max_relative=tolerance / 2),
+    )  # fmt: skip
+    changed = base.model_copy(update={"variants": {**base.variants, name: variant}})
+    changes = {
+        "signatures": {**manifest.signatures, signature: changed},
+        "files": bundle.describe_files(version),
+    }
+    (version / bundle.MANIFEST).write_text(manifest.model_copy(update=changes).model_dump_json())
 
 
 def write_mixed(directory: Path, *, name: str = "mixed", version: int = 1) -> Path:

@@ -74,6 +74,10 @@ class Network:
         """The names of the weights."""
         return list(self.weights)
 
+    def count_params(self) -> int:
+        """Return how many numbers are learnt."""
+        return sum(value.size for value in self.weights.values())
+
     def logits(self, inputs: Floats) -> Floats:
         """Return [batch, labels] of inputs [batch, n]."""
         for layer in range(self.depth):

@@ -38,11 +38,12 @@ AUGMENTATION = Augmentation(turn=0.03, zoom=0.1, shift=0.07, flip=True, contrast
 class TransferSettings(PictureSettings):
     """Settings of `objects-resnet`: of `epochs`, the first `head_epochs` train the head alone, the others the base's
     last stage too, at `tuning_rate`. `shots` pictures of each class are learnt from, all if None. A base that is
-    trained here sees `source_pictures` for `source_epochs`.
+    trained here sees `source_pictures` for `source_epochs`; a small one has `stages`.
     """
 
     base: residual.Kind = "small"
     side: Annotated[int, Field(ge=32, le=224)] = 32
+    stages: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=4)] = (16, 32, 64)
     epochs: PositiveInt = 24
     head_epochs: PositiveInt = 18
     batch_size: PositiveInt = 32
@@ -62,7 +63,7 @@ PROFILES: dict[Profile, dict[str, object]] = {
         "source_pictures": 20000, "source_epochs": 30,
     },
     "smoke": {
-        "pictures": 80, "shots": 2, "epochs": 2, "head_epochs": 1, "dense": 64,
+        "pictures": 80, "shots": 2, "epochs": 2, "head_epochs": 1, "dense": 64, "stages": (8,),
         "source_pictures": 80, "source_epochs": 1,
     },
 }  # fmt: skip
@@ -108,7 +109,7 @@ def save_assets(settings: TransferSettings, data: Transfer, directory: Path) -> 
     """Keep the labels, some held-out pictures, and the base once it can see."""
     atomic.write_json(directory / "labels.json", list(data.target.labels))
     atomic.write_arrays(directory / "examples.npz", {"image": data.target.held_out.pixels[:16]})
-    base = residual.build(settings.base, settings.side)
+    base = residual.build(settings.base, settings.side, settings.stages)
     if data.source is not None:
         _learn(head(base, len(data.source.labels), settings), data.source, settings, settings.source_epochs)
     elif data.weights is not None:
@@ -119,9 +120,9 @@ def save_assets(settings: TransferSettings, data: Transfer, directory: Path) -> 
 def build(settings: TransferSettings, assets: Path) -> keras.Model:
     """Make the network on the base that was kept: image [batch, side, side, 3] to a probability for each label."""
     labels = json.loads((assets / "labels.json").read_text(encoding="utf-8"))
-    base = residual.build(settings.base, settings.side)
+    base = residual.build(settings.base, settings.side, settings.stages)
     base.load_weights(assets / BASE)
-    residual.freeze_all_but_last_stage(base, settings.base)
+    residual.freeze_all_but_last_stage(base, settings.base, settings.stages)
     return head(base, len(labels), settings, frozen=True)
 
 
@@ -198,7 +199,7 @@ def evaluate(
     held_out, target = data.target.held_out, data.target
     probabilities = model.predict(held_out.pixels, batch_size=settings.batch_size, verbose=0)
     metrics = evaluation.report(probabilities, held_out.classes, target.labels, directory, held_out.pixels)
-    twin = head(residual.build(settings.base, settings.side), len(target.labels), settings)
+    twin = head(residual.build(settings.base, settings.side, settings.stages), len(target.labels), settings)
     course = _learn(twin, target, settings, settings.epochs)
     told = twin.predict(held_out.pixels, batch_size=settings.batch_size, verbose=0).argmax(axis=1)
     metrics["twin_accuracy"] = float((told == held_out.classes).mean())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
@@ -19,16 +19,15 @@ Weights = list[Any]
 
 SILENCE_S = 10.0
 """How long the network may say nothing while weights are fetched."""
-SMALL_STAGES = (16, 32, 64)
 MEANS = (-103.939, -116.779, -123.68)
 """What the weights for ImageNet were trained with: blue, green, red from 0 to 255, less the means of that set."""
-LAST_STAGE = {"small": "stage3", "resnet50": "conv5"}
+LAST_OF_RESNET50 = "conv5"
 
 
-def build(kind: Kind, side: int) -> keras.Model:
-    """Make the network, called `base`, with random weights."""
+def build(kind: Kind, side: int, stages: Sequence[int]) -> keras.Model:
+    """Make the network, called `base`, with random weights; a small one has a block of `stages` filters at each size."""
     image = keras.Input((side, side, 3), name="image")
-    return _resnet50(image) if kind == "resnet50" else _small(image)
+    return _resnet50(image) if kind == "resnet50" else _small(image, stages)
 
 
 def _resnet50(image: Any) -> keras.Model:
@@ -38,9 +37,9 @@ def _resnet50(image: Any) -> keras.Model:
     return keras.Model(image, whole.output, name="base")
 
 
-def _small(image: Any) -> keras.Model:
+def _small(image: Any, stages: Sequence[int]) -> keras.Model:
     hidden = _convolution(image, 32, 5, 2, "stem")
-    for number, count in enumerate(SMALL_STAGES, start=1):
+    for number, count in enumerate(stages, start=1):
         hidden = _bottleneck(hidden, count, 1 if number == 1 else 2, f"stage{number}")
     return keras.Model(image, hidden, name="base")
 
@@ -60,10 +59,11 @@ def _convolution(hidden: Any, count: int, size: int, stride: int, name: str, *, 
     return keras.layers.ReLU()(hidden) if active else hidden
 
 
-def freeze_all_but_last_stage(base: keras.Model, kind: Kind) -> None:
+def freeze_all_but_last_stage(base: keras.Model, kind: Kind, stages: Sequence[int]) -> None:
     """Leave only the convolutions of the last stage trainable; batch normalisation never is."""
+    name = LAST_OF_RESNET50 if kind == "resnet50" else f"stage{len(stages)}"
     for layer in base.layers:
-        last = layer.name.startswith(LAST_STAGE[kind])
+        last = layer.name.startswith(name)
         layer.trainable = last and not isinstance(layer, keras.layers.BatchNormalization)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import sacrebleu
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from tokenizers import Tokenizer
 
 from training import atomic, batches, plots
@@ -48,6 +48,7 @@ class TranslateSettings(Settings):
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     width: PositiveInt = 128
+    heads: PositiveInt = 8
     feed_forward: PositiveInt = 256
     depth: Annotated[int, Field(ge=1, le=12)] = 2
     vocabulary: Annotated[int, Field(ge=64)] = 2000
@@ -55,12 +56,18 @@ class TranslateSettings(Settings):
     pairs: PositiveInt = 60_000
     held_out: PositiveInt = 500
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> TranslateSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared evenly by {self.heads} heads")
+        return self
+
 
 PROFILES: dict[Profile, dict[str, object]] = {
     "quick": {},
     "full": {
-        "epochs": 60, "steps": 1000, "width": 256, "feed_forward": 1024, "depth": 4, "vocabulary": 8000, "dropout": 0.1,
-        "learning_rate": 1e-3, "pairs": 300_000, "held_out": 2000, "patience": 10,
+        "epochs": 60, "steps": 1000, "width": 512, "heads": 8, "feed_forward": 2048, "depth": 6, "vocabulary": 8000,
+        "dropout": 0.1, "learning_rate": 5e-4, "pairs": 300_000, "held_out": 2000, "patience": 10,
     },
     "smoke": {
         "epochs": 2, "steps": 4, "width": 16, "feed_forward": 16, "depth": 1, "vocabulary": 200, "pairs": 500, "held_out": 10,
@@ -109,6 +116,7 @@ def build(settings: TranslateSettings, assets: Path) -> keras.Model:
         source_vocabulary=sizes[0],
         target_vocabulary=sizes[1],
         width=settings.width,
+        heads=settings.heads,
         feed_forward=settings.feed_forward,
         depth=settings.depth,
         dropout=settings.dropout,

@@ -1,8 +1,10 @@
 """What a sequence may not notice of its company: yielding, moving, pausing, sharing a prompt, a broken neighbour."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.bundle import Signature, StateEntry, StepGraph
-from service.domain import Caller, Sampling, Tensors
+from service.domain import Array, Caller, Sampling, Tensors
 from service.engine.contracts import Prompt, Token
 from service.engine.generator import GenerationLimits, Generator
 from service.errors import Internal, TimedOut, TooLarge
@@ -139,7 +141,7 @@ async def test_a_slow_reader_holds_its_own_row_only_and_within_a_bound() -> None
     # Nobody is fed any more, and the loop does not spin either.
     await turn_the_loop(50)
     assert (generator.slots_in_use, len(session.batch_sizes)) == (1, runs)
-    assert sum(session.batch_sizes) <= 50 + 1 + 8 + 1
+    assert sum(session.batch_sizes) <= 50 + 1 + 8 + 8 // 2 + 1
     rest = [token.id async for token in slow]
     assert [first.id, *rest] == _expected((1,), 200)
 
@@ -160,7 +162,7 @@ async def test_a_reader_who_never_comes_back_is_given_up() -> None:
     with pytest.raises(TimedOut, match="not read in time"):
         await read_on()
     assert [first.id, *read] == _expected((1,), 200)[: 1 + len(read)]
-    assert len(read) <= 5
+    assert len(read) <= 4 + 4 // 2
 
 
 async def test_one_prompt_is_read_once_for_all_who_ask_for_it_together() -> None:
@@ -307,6 +309,75 @@ async def _together(
     return list(found)
 
 
+class SlowReading(FakeSession):
+    """Runs that read more than one token wait for `opened`."""
+
+    def __init__(self, compute: Compute) -> None:
+        super().__init__(compute)
+        self.opened = threading.Event()
+        self.reading = threading.Event()
+
+    def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
+        if next(iter(feeds.values())).shape[1] > 1:
+            self.reading.set()
+            assert self.opened.wait(10), "nobody let it read"
+        return super().run(feeds, outputs)
+
+
+BESIDE = GenerationLimits(inline_bound_s=60.0, beside_bound_s=0.0, chunk=4, deliver_s=0.0)
+
+
+async def until(event: threading.Event) -> None:
+    while not event.is_set():  # noqa: ASYNC110  # it is set in a thread
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "present"])
+async def test_others_step_while_a_prompt_is_read_in_a_thread(kind: str) -> None:
+    generator, session = generator_of(kind, BESIDE, made=SlowReading)
+    assert isinstance(session, SlowReading)
+    stepping = generator.stream(prompt_of(kind, (3,)), GREEDY, 200, in_s(20))
+    found = [(await anext(stepping)).id]
+    asked = tuple(range(1, 8))
+    reading = asyncio.create_task(ids(generator, prompt_of(kind, asked), 30))
+    await until(session.reading)
+    found += [(await anext(stepping)).id for _ in range(40)]
+    assert not reading.done()
+    session.opened.set()
+    alone, _ = generator_of(kind, GenerationLimits(inline_bound_s=60.0))
+    assert await reading == await ids(alone, prompt_of(kind, asked), 30)
+    found += [token.id async for token in stepping]
+    assert found == await ids(alone, prompt_of(kind, (3,)), 200)
+
+
+async def test_whoever_leaves_while_its_prompt_is_read_in_a_thread_frees_its_slot_at_once() -> None:
+    generator, session = generator_of("recurrent", replace(BESIDE, slots=2), made=SlowReading)
+    assert isinstance(session, SlowReading)
+    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
+    await anext(stepping)
+    gone = asyncio.create_task(ids(generator, Prompt((1, 2, 3, 4)), 30))
+    await until(session.reading)
+    gone.cancel()
+    found = await asyncio.wait_for(ids(generator, Prompt((5,)), 30), 10)
+    assert found == _expected((5,), 30)
+    session.opened.set()
+    assert await ids(generator, Prompt((1, 2, 3, 4)), 30) == _expected((1, 2, 3, 4), 30)
+    await stepping.aclose()
+
+
+async def test_a_failed_reading_in_a_thread_fails_only_whose_fault_it_is() -> None:
+    generator, session = generator_of("recurrent", BESIDE)
+    session.fail = RuntimeError("unreadable")
+    session.fails = lambda feeds: feeds["ids"].shape[1] > 1 and bool((feeds["ids"] == VOCABULARY - 1).any())
+    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
+    await anext(stepping)
+    asked = [ids(generator, Prompt(tokens), 5) for tokens in ((1, 2, 3), (1, VOCABULARY - 1, 3), (2, 2))]
+    good, bad, other = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(bad, Internal)
+    assert (good, other) == (_expected((1, 2, 3), 5), _expected((2, 2), 5))
+    await stepping.aclose()
+
+
 CROWD = st.lists(ASKED, min_size=3, max_size=7)
 
 
@@ -326,14 +397,29 @@ def test_any_company_on_a_device_gives_the_lone_answer_of_the_host(
     _same_alone(kind, crowd, slots, rows, FakeDevice)
 
 
-def _same_alone(
-    kind: str, crowd: list[Asked], slots: int, rows: int, made: Callable[[Compute], FakeSession]
+@pytest.mark.parametrize("kind", list(GRAPHS))
+@settings(deadline=None, max_examples=10)
+@given(crowd=CROWD, slots=st.integers(3, 6), rows=st.integers(2, 3))
+def test_any_company_that_reads_in_a_thread_gives_the_lone_answer(
+    kind: str, crowd: list[Asked], slots: int, rows: int
+) -> None:
+    _same_alone(kind, crowd, slots, rows, FakeSession, beside_bound_s=0.0)
+
+
+def _same_alone(  # what a crowd asks for, and of what
+    kind: str,
+    crowd: list[Asked],
+    slots: int,
+    rows: int,
+    made: Callable[[Compute], FakeSession],
+    beside_bound_s: float = math.inf,
 ) -> None:
     # The longest sequence of two beams fits alone; more of them do not always.
     cache = rows * (ROW_BYTES[kind] + 64 * TOKEN_BYTES[kind])
     limits = GenerationLimits(
-        slots=slots, chunk=3, read_tokens=8, cache_bytes=cache, unread_tokens=4, inline_bound_s=60.0
-    )
+        slots=slots, chunk=3, read_tokens=8, cache_bytes=cache, unread_tokens=4, inline_bound_s=60.0,
+        beside_bound_s=beside_bound_s,
+    )  # fmt: skip
     found = asyncio.run(_together(kind, crowd, limits, made))
     for number, asked in enumerate(crowd):
         if asked.fate != "leave":

@@ -300,8 +300,8 @@ async def test_numbers_that_are_none_are_wiped_from_the_device() -> None:
 def test_context_is_sent_again_only_after_a_row_came_or_moved() -> None:
     tensor = Tensor(name="source", dtype="float32", shape=("batch", "length"), kind="context", pad=0)
     context = ResidentContext([tensor], 3, FakeDevice(present))
-    context.put([0], {"source": np.array([1, 2], np.float32)}, 1)
-    context.put([1], {"source": np.array([3], np.float32)}, 2)
+    context.put([([0], {"source": np.array([1, 2], np.float32)})], 1)
+    context.put([([1], {"source": np.array([3], np.float32)})], 2)
 
     def fed() -> Resident:
         return cast("Resident", context.feeds(slice(0, 2))["source"])

@@ -12,7 +12,7 @@ from training.classify.objects_resnet import JOB, Transfer, TransferSettings, fe
 from training.classify.pictures import Part
 from training.job import Loop
 
-SETTINGS = TransferSettings.model_validate({**JOB.profiles["smoke"], "tuning_rate": 0.01})
+SETTINGS = TransferSettings.model_validate({**JOB.profiles["smoke"], "stages": (4, 8), "tuning_rate": 0.01})
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +37,18 @@ class Snapshots(keras.callbacks.Callback):
         self.taken.append({weight.path: weight.numpy() for weight in self.model.get_layer("base").weights})
 
 
+@pytest.mark.slow
 def test_the_head_learns_alone_and_then_with_the_last_stage_while_the_rest_stays(
     data: Transfer, tmp_path: Path
 ) -> None:
     atomic.write_json(tmp_path / "labels.json", list(data.target.labels))
-    residual.build("small", 32).save_weights(tmp_path / objects_resnet.BASE)
+    residual.build("small", 32, (4, 8)).save_weights(tmp_path / objects_resnet.BASE)
     snapshots = Snapshots()
     JOB.fit(JOB.build(SETTINGS, tmp_path), SETTINGS, data, Loop(callbacks=[snapshots]))
     start, alone, both = snapshots.taken
     assert all(np.array_equal(alone[name], value) for name, value in start.items())
     changed = {name for name, value in alone.items() if not np.array_equal(both[name], value)}
-    assert changed == {f"stage3_{part}/kernel" for part in ("short", "first", "second", "third")}
+    assert changed == {f"stage2_{part}/kernel" for part in ("short", "first", "second", "third")}
 
 
 def test_the_first_pictures_of_each_class_are_learnt_from() -> None:
@@ -67,9 +68,9 @@ def test_a_base_that_is_trained_here_is_said_to_be(data: Transfer) -> None:
 
 def test_imagenet_s_weights_are_taken_where_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     small = residual.build
-    weights = small("small", 32).get_weights()
+    weights = small("small", 32, (4,)).get_weights()
     monkeypatch.setattr(residual, "imagenet", lambda: weights)
-    monkeypatch.setattr(residual, "build", lambda _, side: small("small", side))
+    monkeypatch.setattr(residual, "build", lambda _, side, stages: small("small", side, stages[:1]))
     settings = SETTINGS.model_copy(update={"base": "resnet50"})
     data = JOB.load(settings)
     assert data.summary.source.endswith("base with ImageNet's weights")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from training import job
-from training.errors import DataError
+from training import job, settings
+from training.errors import DataError, SettingsError
 from training.translate import english_french
 from training.translate.english_french import JOB, TranslateSettings
 
@@ -48,3 +48,10 @@ def test_sentences_that_are_too_long_are_refused_when_none_is_left() -> None:
             english_french.Bitext(("word " * 50,), ("mot " * 50,)),
             SMOKE.model_copy(update={"longest": 8}),
         )
+
+
+def test_the_full_profile_is_the_transformer_of_the_paper_but_for_its_words() -> None:
+    full = settings.resolve(JOB, "full")
+    assert (full.width, full.heads, full.depth, full.feed_forward) == (512, 8, 6, 2048)
+    with pytest.raises(SettingsError, match="width 512 cannot be shared evenly by 7 heads"):
+        settings.resolve(JOB, "full", pairs=["heads=7"])
