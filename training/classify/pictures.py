@@ -130,6 +130,7 @@ def split(pixels: Pixels, classes: Classes, labels: tuple[str, ...], source: str
     """Hold out a fifth, keep a tenth of the rest for validation; every class is in every part."""
     rows = np.arange(len(classes))
     rest, held_out = train_test_split(rows, test_size=0.2, random_state=SPLIT_SEED, stratify=classes)
-    train, seen = train_test_split(rest, test_size=0.1, random_state=SPLIT_SEED, stratify=classes[rest])
+    few = max(-(-len(rest) // 10), len(labels))  # a tenth of few pictures might leave out a class
+    train, seen = train_test_split(rest, test_size=few, random_state=SPLIT_SEED, stratify=classes[rest])
     train_part, validation, test = (Part(pixels[part], classes[part]) for part in (train, seen, held_out))
     return Pictures(train_part, validation, test, labels, source)

@@ -44,6 +44,14 @@ def test_a_folder_is_read_with_its_subfolders_as_labels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(part.pixels.max(axis=(1, 2, 3)), part.classes == 0)
 
 
+def test_many_classes_of_few_images_are_all_in_every_part(tmp_path: Path) -> None:
+    for name in "abcdefg":
+        write_images(tmp_path / name, 10, 0)
+    data = pictures.read(str(tmp_path))
+    for part in (data.train, data.validation, data.held_out):
+        assert set(part.classes) == set(range(7))
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--data .*absent: no such folder"):
         pictures.read(str(tmp_path / "absent"))
