@@ -52,25 +52,26 @@ def main(
     """Serve this directory's models, and make those that are missing. Other flags go to the gateway."""
     console = Console()
     try:
-        settings = read(context.args, os.environ)
+        settings = _settings(context.args)
         jobs = chosen(only)
     except (ConfigError, UnknownJob) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
-    assert settings.models is not None, "only other servers' command lines have no such directory"
+    models = settings.models
+    assert isinstance(models, Path)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
     # Out of the terminal's group: an interrupt reaches it once, from here, and starts its drain.
     gateway = subprocess.Popen(  # noqa: S603  # our own
-        [sys.executable, "-m", "service", "--models", str(settings.models), *context.args],
+        [sys.executable, "-m", "service", "--models", str(models), *context.args],
         start_new_session=True,
         stdout=subprocess.PIPE,  # one line with its ports; its log goes to standard error
     )
     try:
         if ports := _listening(gateway):
             _announce(settings, ports, console)
-            if missing(settings.models, jobs):
-                _make_missing(Making(profile, runs, settings.models), jobs, console, gateway)
+            if missing(models, jobs):
+                _make_missing(Making(profile, runs, models), jobs, console, gateway)
                 if gateway.poll() is None:
                     _announce(settings, ports, console)
         code = gateway.wait()
@@ -100,6 +101,14 @@ def _make_missing(
         Maker(making, shown, wanted=lambda: gateway.poll() is None).make(todo)
 
 
+def _settings(arguments: list[str]) -> Settings:
+    """Return the gateway's settings; raises ConfigError, also if they name no directory for what is missing."""
+    settings = read(arguments, os.environ)
+    if not isinstance(settings.models, Path):
+        raise ConfigError("--models: expected a directory, into which missing models are put")
+    return settings
+
+
 def _announce(settings: Settings, ports: Mapping[str, int], console: Console) -> None:
     """Print the addresses, and a call for a model that is there."""
     rest = f"http://{settings.http.host}:{ports['http_port']}"
@@ -108,7 +117,7 @@ def _announce(settings: Settings, ports: Mapping[str, int], console: Console) ->
         f"gRPC        {settings.grpc.host}:{ports['grpc_port']}",
         f"operations  http://{settings.operations.host}:{ports['operations_port']}/metrics, /readyz",
     )
-    assert settings.models is not None
+    assert isinstance(settings.models, Path)
     absent = missing(settings.models)
     calls = [
         f"curl {rest}/v1/{word} -H 'content-type: application/json' -d '{body}'"

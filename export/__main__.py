@@ -1,4 +1,4 @@
-"""The command line: `python -m export RUN`, `python -m export verify BUNDLE` and `python -m export results`.
+"""The command line: `python -m export RUN`, `verify BUNDLE`, `results` and `index MODELS`.
 
 Knows arguments, exit codes and what to print. Exit 0: published, verified, or written; 1: refused, with the reason; 2: a
 wrong argument.
@@ -116,6 +116,18 @@ def results_command(
     results_page.write(found, page, pictures, profile)
     trained = sum(result.manifest is not None for result in found)
     console.print(f"{trained} of {len(found)} jobs in {page}", soft_wrap=True, highlight=False, markup=False)
+
+
+@cli.command("index")
+def index_command(models: Annotated[Path, typer.Argument(help="The model repository.")]) -> None:
+    """Write `index.json`: what a gateway reads where the repository is served over HTTP without listings."""
+    from service.bundle import BundleError, write_index  # noqa: PLC0415  # not needed for --help
+
+    try:
+        written = write_index(models)
+    except (BundleError, OSError) as error:
+        _refuse(error.strerror if isinstance(error, OSError) else error)
+    Console().print(str(written), soft_wrap=True, highlight=False, markup=False)
 
 
 def _refuse(reason: object) -> NoReturn:

@@ -13,7 +13,7 @@ from ray import serve
 from deploy.ray.ingress import Ingress
 from deploy.ray.model import Model
 from deploy.ray.wiring import names_on_disk
-from service.config import Settings
+from service.config import Settings, Url
 
 MAX_ONGOING_REQUESTS = 1024
 """Requests that Serve hands to one ingress at a time; the gateway's own limits hold inside."""
@@ -70,6 +70,9 @@ class Arguments(_Group):
             raise ValueError("settings.oip.shared_memory: models run in other processes")
         if self.settings.repository.model_config_file is not None:
             raise ValueError("settings.repository.model_config_file: write base_paths instead")
+        places = (self.settings.models, *self.settings.repository.base_paths.values())
+        if any(isinstance(place, Url) for place in places):
+            raise ValueError("settings.models: URLs are not read here: mount the directory")
         return self
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from service.config import Settings
+from service.config import Settings, Url
 from service.gateway import Gateway
 from service.observability.metrics import Metrics
 from service.repository.changes import Changes
@@ -39,7 +40,7 @@ def open_rooms(
     """Return the rooms, of which the reloader already runs. Call it on the event loop that serves."""
     changes, metrics = Changes(), Metrics()
     registry = make_registry(changes)
-    store = DirectoryStore(settings.models)
+    store = DirectoryStore(_shelf(settings))
     reloader = Reloader(store, make_loader(metrics), registry, metrics, settings.repository)
     gateway = Gateway(registry, changes, metrics, settings.limits, access_log=settings.log.access)
     return Rooms(gateway, registry, reloader, metrics, asyncio.create_task(reloader.run(), name="reloader"))
@@ -47,15 +48,21 @@ def open_rooms(
 
 def names_on_disk(settings: Settings) -> tuple[str, ...]:
     """Return the models that have a version on disk, by name; raises StoreError."""
-    listing = DirectoryStore(settings.models).scan(Rules.of(settings.repository).places)
+    listing = DirectoryStore(_shelf(settings)).scan(Rules.of(settings.repository).places)
     return tuple(sorted({model.name for model in listing.versions}))
 
 
 def settings_of_one(settings: Settings, name: str) -> Settings:
     """Return the settings of a gateway that has one model only."""
-    assert settings.models is not None or name in settings.repository.base_paths, (
-        "a listed model lies somewhere"
-    )
-    base = settings.repository.base_paths.get(name) or settings.models / name  # type: ignore[operator]
+    base = settings.repository.base_paths.get(name)
+    if base is None:
+        shelf = _shelf(settings)
+        assert shelf is not None, "a listed model lies somewhere"
+        base = shelf / name
     repository = settings.repository.model_copy(update={"base_paths": {name: base}})
     return settings.model_copy(update={"models": None, "repository": repository})
+
+
+def _shelf(settings: Settings) -> Path | None:
+    assert not isinstance(settings.models, Url), "`Arguments` takes no URL"
+    return settings.models

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.config import Settings
+from service.config import Place, Settings, Url
 from service.observability.tracing import NULL_TRACER, Tracer
 from service.protocols.edge import Wire
 from service.protocols.limits import WireLimits
@@ -55,12 +55,14 @@ def grpc_offer(
     return GrpcOffer(settings.grpc.reflection, arguments, model_roots(settings), shared_memory, tracer)
 
 
-def model_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the directories below which a reload over the wire may find models: where there are some already.
+def model_roots(settings: Settings) -> tuple[Place, ...]:
+    """Return the directories and URLs below which a reload over the wire may find models: where there are some already.
 
     These are the models directory, every base path, and the directory that it lies in, if that is not the root of all.
     """
-    paths = {path.absolute() for path in settings.repository.base_paths.values()}
+    base_paths = settings.repository.base_paths.values()
+    paths = {path.absolute() for path in base_paths if isinstance(path, Path)}
     beside = {path.parent for path in paths if path.parent != path.parent.parent}
-    shelf = {settings.models.absolute()} if settings.models else set()
-    return tuple(sorted(paths | beside | shelf))
+    shelf = {settings.models.absolute()} if isinstance(settings.models, Path) else set()
+    urls = {place for place in (settings.models, *base_paths) if isinstance(place, Url)}
+    return (*sorted(paths | beside | shelf), *sorted(urls))

@@ -20,7 +20,7 @@ from pathlib import Path
 import grpc.aio
 import uvloop
 
-from service.app import offering, tracer
+from service.app import offering, storage, tracer
 from service.app.listening import HttpListener, StartError, bind
 from service.app.model_config_poll import ModelConfigPoll
 from service.config import ConfigError, Settings
@@ -36,7 +36,6 @@ from service.repository.control import Control
 from service.repository.loader import BundleLoader
 from service.repository.registry import Registry
 from service.repository.reloader import Reloader
-from service.repository.store import DirectoryStore
 from service.repository.variants import Choice
 
 LINGER_S = 2.0
@@ -88,7 +87,7 @@ class House:
         if settings.engine.device != "cpu":
             self._metrics.watch_gpus()
         self._registry = Registry(changes)
-        store = DirectoryStore(settings.models)
+        store = storage.create(settings, self._metrics)
         loader = BundleLoader(
             settings.engine,
             self._metrics,

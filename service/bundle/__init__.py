@@ -17,9 +17,11 @@ from service.bundle.files import (
     BundleError,
     File,
     describe_files,
+    problem,
     sha256,
     verify_files,
 )
+from service.bundle.index import INDEX, LABELS, Index, read_labels, write_index
 from service.bundle.manifest import (
     Batching,
     Golden,
@@ -57,6 +59,8 @@ __all__ = [
     "ASSETS",
     "BASE",
     "DEFAULT_GRAPH",
+    "INDEX",
+    "LABELS",
     "MANIFEST",
     "REPORT",
     "Batching",
@@ -72,6 +76,7 @@ __all__ = [
     "Generate",
     "Golden",
     "ImageInput",
+    "Index",
     "Kind",
     "Manifest",
     "Parity",
@@ -89,7 +94,10 @@ __all__ = [
     "Variant",
     "derived_examples",
     "describe_files",
+    "problem",
     "read",
+    "read_labels",
     "sha256",
     "verify_files",
+    "write_index",
 ]

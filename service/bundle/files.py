@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from service.bundle.signatures import Frozen
 
 MANIFEST = "manifest.json"
@@ -19,6 +21,13 @@ REPORT = "report"
 
 class BundleError(Exception):
     """A version directory does not hold what its manifest promises, or has no readable manifest."""
+
+
+def problem(error: ValidationError, document: str) -> str:
+    """Return the first thing that is wrong with a document, and where in it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or document
+    return f"{where}: {first['msg']}"
 
 
 class File(Frozen):

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from service.bundle import examples
 from service.bundle.examples import Examples
-from service.bundle.files import MANIFEST, BundleError, File
+from service.bundle.files import MANIFEST, BundleError, File, problem
 from service.bundle.signatures import Frozen, Signature
 from service.bundle.tasks import Task
 from service.domain import NAME_PATTERN
@@ -120,6 +120,4 @@ def read(directory: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or MANIFEST
-        raise BundleError(f"{MANIFEST} is not valid: {where}: {first['msg']}") from error
+        raise BundleError(f"{MANIFEST} is not valid: {problem(error, MANIFEST)}") from error

@@ -16,11 +16,13 @@ from service.config.settings import (
     Metrics,
     Oip,
     Operations,
+    Place,
     Policy,
     Repository,
     Settings,
     Tracing,
 )
+from service.config.url import Url, is_url, without_secrets
 
 __all__ = [
     "Admin",
@@ -35,11 +37,15 @@ __all__ = [
     "Metrics",
     "Oip",
     "Operations",
+    "Place",
     "Policy",
     "Repository",
     "Secret",
     "Settings",
     "Tracing",
+    "Url",
     "Value",
+    "is_url",
     "read",
+    "without_secrets",
 ]

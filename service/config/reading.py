@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.config.settings import Settings
+from service.config.url import without_secrets
 
 PREFIX = "SLUICE_"
 CONFIG_VARIABLE = "SLUICE_CONFIG"
@@ -244,7 +245,9 @@ def _explain(error: ValidationError, values: Mapping[Location, Value]) -> str:
         held = values.get(where[:length])
         if held is not None:
             inner = "".join(f", '{part}'" for part in where[length:])
-            return f"{held.source}{inner}: {message}, got {first['input']!r}"
+            given = first["input"]
+            shown = without_secrets(given) if isinstance(given, str) else given
+            return f"{held.source}{inner}: {message}, got {shown!r}"
     return f"settings: {message}"
 
 

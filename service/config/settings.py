@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from service.config.secret import Secret
+from service.config.url import Url, is_url
 from service.domain import NAME_PATTERN
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -58,6 +59,16 @@ def _read_key(given: Any) -> Secret:
 
 KeyFile = Annotated[Secret, BeforeValidator(_read_key)]
 """Written as the path of a file, which is read at once."""
+
+
+def _read_place(given: Any) -> Any:
+    if isinstance(given, str) and is_url(given):
+        return Url.read(given)
+    return Path(given) if isinstance(given, str) else given
+
+
+Place = Annotated[Path | Url, BeforeValidator(_read_place)]
+"""A directory, or a URL of a store."""
 
 
 def _check_endpoint(given: str) -> str:
@@ -115,8 +126,13 @@ class Repository(_Group):
     labels: dict[Name, dict[Name, VersionNumber]] = Field(
         {}, description="version labels by model name; they win over the model's labels.json"
     )
-    base_paths: dict[Name, Path] = Field(
-        {}, description="directories of models that do not lie below the models directory, by model name"
+    base_paths: dict[Name, Place] = Field(
+        {},
+        description="directories or URLs of models that do not lie below the models directory, by model name",
+    )
+    remote_poll_s: PositiveSeconds = Field(30.0, description="seconds between two looks at a URL")
+    remote_timeout_s: PositiveSeconds = Field(
+        20.0, description="how long a store may take to connect, and to send more"
     )
     model_config_file: Path | None = Field(
         None, description="TensorFlow Serving's model.config: models with base paths, policies and labels"
@@ -285,7 +301,16 @@ class Tracing(_Group):
 class Settings(_Group):
     """The whole configuration."""
 
-    models: Path | None = Field(Path("models"), description="directory with <name>/<version>/ below it")
+    models: Place | None = Field(
+        Path("models"),
+        description="directory with <name>/<version>/ below it, or a URL: s3://, gs://, az://, http(s)://",
+    )
+    models_cache: Path | None = Field(
+        None, description="directory for what is fetched from URLs; unset: sluice/models in the user's cache"
+    )
+    models_cache_bytes: Count = Field(
+        10 * 2**30, description="size of that directory; what was not served for longest goes first"
+    )
     repository: Repository = Repository()
     http: Http = Http()
     grpc: Grpc = Grpc()

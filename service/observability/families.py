@@ -123,6 +123,17 @@ class Families:
         self.scan_failures = self._counter(
             "repository_scan_failures", "Looks at the models directory that failed."
         )
+        self.storage_reachable = self._gauge(
+            "storage_reachable",
+            "1 if the model storage at a URL was listed at the last look, else 0.",
+            ("place",),
+        )
+        self.storage_fetched_bytes = self._counter(
+            "storage_fetched_bytes", "Bytes of model files that came from model storage."
+        )
+        self.storage_cache_bytes = self._gauge(
+            "storage_cache_bytes", "Size of the cache of model storage after the last version was fetched."
+        )
         self.export_parity = self._gauge(
             "export_parity_ratio",
             "Largest relative difference between SavedModel and ONNX graph that export measured.",

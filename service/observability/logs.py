@@ -17,6 +17,23 @@ from service.observability import tracing
 
 _QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "grpc")
 """Libraries whose information is ours to give: only their warnings are shown."""
+_SILENT = (
+    "adlfs",
+    "aiobotocore",
+    "aiohttp",
+    "azure",
+    "botocore",
+    "fsspec",
+    "gcsfs",
+    "google",
+    "msal",
+    "oauthlib",
+    "requests_oauthlib",
+    "s3fs",
+    "urllib3",
+)
+"""Libraries that ask model stores: what they write may repeat what they ask with, keys and signatures included. What goes
+wrong there is told by who asked, in words of ours."""
 
 
 def configure(settings: Log, stream: TextIO | None = None) -> None:
@@ -60,6 +77,8 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
         logger.handlers = []
         logger.propagate = True
         logger.setLevel(max(logging.WARNING, root.level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -263,6 +263,18 @@ class Metrics:
         """Count a look at the models directory that failed."""
         self.families.scan_failures.inc()
 
+    def storage_looked(self, place: str, *, reachable: bool) -> None:
+        """Say whether the model storage at a URL could be listed."""
+        self.families.storage_reachable.labels(place).set(reachable)
+
+    def storage_fetched(self, size_bytes: int) -> None:
+        """Count bytes that came from model storage."""
+        self.families.storage_fetched_bytes.inc(size_bytes)
+
+    def storage_cached(self, size_bytes: int) -> None:
+        """Say how large the cache of model storage is."""
+        self.families.storage_cache_bytes.set(size_bytes)
+
     def unloaded(self, model: ModelId) -> None:
         """Stop asking a version that is no longer live; what it counted stays."""
         families = self.families

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
 from starlette.types import ASGIApp
 
+from service.config import Place
 from service.observability.tracing import NULL_TRACER, Tracer
 from service.protocols import health, rpc
 from service.protocols.edge import Edge, Wire
@@ -66,7 +66,7 @@ class GrpcOffer:
 
     reflection: bool = True
     arguments: Mapping[str, str | int] = field(default_factory=dict)
-    model_roots: tuple[Path, ...] = ()
+    model_roots: tuple[Place, ...] = ()
     shared_memory: SharedMemory | None = None
     tracer: Tracer = NULL_TRACER
 

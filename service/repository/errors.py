@@ -27,3 +27,9 @@ class GoldenError(LoadError):
     """A golden request was answered differently than by the model that was exported."""
 
     kind = "golden"
+
+
+class StorageError(LoadError):
+    """A version cannot be fetched from the store that it lies in, or not kept in the cache."""
+
+    kind = "storage"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from service.config import Repository
 from service.domain import ModelId, VersionState
@@ -28,8 +29,12 @@ from service.repository.rules import Rules
 from service.repository.settling import Settling
 from service.repository.store import Listing, Store, StoreError
 
+T = TypeVar("T")
 UNLOADED = "unloaded"
 """Why a version is not live that an operator has unloaded; clients of Triton look for this word."""
+FETCHING_POLL_S = 0.2
+"""How soon to look again, at the latest, while something is brought here from a store far away."""
+UNREACHABLE = "a model storage cannot be looked at now; the log has the reason"
 UNEXPECTED = "internal error while loading; the log has the cause"
 
 
@@ -53,6 +58,7 @@ class Reloader:
         self._in_force: Labels = {}
         self._listing = Listing({}, {})
         self._store_error = ""
+        self._fetching = False
         self._draining: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="repository")
 
@@ -61,7 +67,8 @@ class Reloader:
         try:
             while True:
                 if not await self._act():
-                    await self._settling.sleep(self._poll_interval_s)
+                    soon_s = FETCHING_POLL_S if self._fetching else self._poll_interval_s
+                    await self._settling.sleep(min(soon_s, self._poll_interval_s))
         finally:
             self._settling.end(Unavailable("the gateway is going down", retry_after_s=RETRY_AFTER_S))
 
@@ -85,6 +92,8 @@ class Reloader:
         Each version is then live or has failed. Raises Unavailable if no look comes any more, or if it
         `needs_disk` and the store cannot be read.
         """
+        if needs_disk:
+            self._store.freshen()
         await self._settling.wait(names, needs_disk=needs_disk)
 
     async def tick(self) -> bool:
@@ -95,8 +104,9 @@ class Reloader:
         look = self._settling.begin()
         rules = self._take_up()
         listing = await self._look(rules)
-        if self._store_error:
-            self._settling.fail(look, Unavailable(self._store_error, retry_after_s=RETRY_AFTER_S))
+        if self._store_error or listing.unreachable:
+            reason = self._store_error or UNREACHABLE
+            self._settling.fail(look, Unavailable(reason, retry_after_s=RETRY_AFTER_S))
         labels = _labels(listing, rules)
         self._in_force = labels_in_force(labels, self._in_force, self._live)
         self._registry.set_labels(self._in_force)
@@ -105,11 +115,15 @@ class Reloader:
         self._mark(listing, decision)
         for model in decision.unload:
             self._unload(model)
+        await self._in_thread(self._store.prepare, decision.load, frozenset(self._live))
         self._settling.finish(look, {model.name for model in decision.load})
-        if decision.load:
-            await self._load(decision.load[0], listing.versions[decision.load[0]])
+        here = [model for model in decision.load if model not in listing.absent]
+        self._fetching = len(here) < len(decision.load)
+        if here:
+            await self._load(here[0], listing.versions[here[0]])
             return True
-        self._registry.finish_first_scan()
+        if listing.whole and not self._fetching:
+            self._registry.finish_first_scan()
         return bool(decision.unload)
 
     async def _act(self) -> bool:
@@ -135,12 +149,15 @@ class Reloader:
         for live in self._registry.live():
             live.close()
         self._loader.close()
+        self._store.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
     async def _look(self, rules: Rules) -> Listing:
-        loop = asyncio.get_running_loop()
         try:
-            listing = await loop.run_in_executor(self._thread, self._store.scan, rules.places)
+            listing = await self._in_thread(self._store.scan, rules.places)
         except StoreError as error:
             self._metrics.scan_failed()
             if str(error) != self._store_error:

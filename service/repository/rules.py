@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Self
 
-from service.config import Policy, Repository
+from service.config import Place, Policy, Repository
 
 LabelRules = Mapping[str, int | None]
 """Labels of a model; None: there is no such label, whatever the model's `labels.json` says."""
@@ -20,7 +19,7 @@ LabelRules = Mapping[str, int | None]
 class Places:
     """Where models lie: each of `base_paths` by itself, and, with `shelf`, those below the models directory."""
 
-    base_paths: Mapping[str, Path] = field(default_factory=dict)
+    base_paths: Mapping[str, Place] = field(default_factory=dict)
     shelf: bool = True
 
 

@@ -13,27 +13,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from service.bundle import MANIFEST
-from service.config.settings import Name, VersionNumber
+from service.bundle import LABELS, MANIFEST, read_labels
 from service.domain import NAME_PATTERN, ModelId
 from service.repository.huggingface.layout import GRAPHS
 from service.repository.plan import Fingerprint, Labels
 from service.repository.rules import Places
 
-LABELS = "labels.json"
 _NAME = re.compile(NAME_PATTERN)
-_VERSION = re.compile(r"[1-9][0-9]{0,18}")
-_LARGEST_VERSION = 2**63 - 1
-_LARGEST_LABELS_BYTES = 64 * 1024
+VERSION_PATTERN = re.compile(r"[1-9][0-9]{0,18}")
+LARGEST_VERSION = 2**63 - 1
+LARGEST_LABELS_BYTES = 64 * 1024
 EVERYWHERE = Places()
-_LABELS: TypeAdapter[dict[str, int]] = TypeAdapter(dict[Name, VersionNumber])
 
 
 class StoreError(Exception):
@@ -42,21 +39,37 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is there: versions with their fingerprints, labels, and what was skipped with the reason."""
+    """What is there: versions with their fingerprints, labels, and what was skipped with the reason.
+
+    Those that are `absent` are listed by a store far away and not here yet. While a store is `unreachable`, what it
+    said before stands in; until something is known of each, the listing is not `whole`.
+    """
 
     versions: Mapping[ModelId, Fingerprint]
     labels: Labels
     problems: tuple[str, ...] = ()
+    absent: frozenset[ModelId] = frozenset()
+    unreachable: bool = False
+    whole: bool = True
 
 
 class Store(Protocol):
-    """A place with model versions. Its methods block and are called from a thread."""
+    """A place with model versions. `scan` and `prepare` block and are called from a thread; the others do not."""
 
     def scan(self, places: Places = EVERYWHERE) -> Listing:
         """Return what is there; raises StoreError."""
 
+    def prepare(self, load: Sequence[ModelId], live: Collection[ModelId]) -> None:
+        """Begin to bring here what is to be loaded, in this order; of other versions, keep the files of those live."""
+
     def directory(self, model: ModelId) -> Path:
-        """Return where the files of a version lie."""
+        """Return where the files of a version lie; raises LoadError if they could not be brought here."""
+
+    def freshen(self) -> None:
+        """Let the next `scan` know no older answer, and prepare again what could not be brought here."""
+
+    def close(self) -> None:
+        """Bring nothing more here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class DirectoryStore:
         self._root = root
         self._shelf_seen = False
         self._models: dict[str, _Model] = {}
-        self._base_paths: Mapping[str, Path] = {}
+        self._base_paths: dict[str, Path] = {}
 
     def has_base_path(self, name: str) -> bool:
         """Say whether a model lies at a base path of its own, as of the last look."""
@@ -86,20 +99,31 @@ class DirectoryStore:
             base = self._root / model.name
         return base / str(model.version)
 
+    def prepare(self, load: Sequence[ModelId], live: Collection[ModelId]) -> None:
+        """Do nothing: everything is here."""
+
+    def freshen(self) -> None:
+        """Do nothing: every look is fresh."""
+
+    def close(self) -> None:
+        """Do nothing: nothing is under way."""
+
     def scan(self, places: Places = EVERYWHERE) -> Listing:
         """Return what is there.
 
         A directory that does not exist yet is empty; one that was there and is not any more raises
         StoreError, as does one that cannot be read: a disk that went away is no order to unload. A single
-        model that cannot be read, or whose base path is gone, is listed as it was before.
+        model that cannot be read, or whose base path is gone, is listed as it was before. Models whose base path
+        is a URL are not here.
         """
         problems: list[str] = []
         shelf = self._shelf(places, problems)
         bases = {name: base for name, base in shelf.items() if name not in places.base_paths}
         models = {name: self._look_at(base.parent, name, base, problems) for name, base in bases.items()}
-        for name, base in places.base_paths.items():
+        base_paths = {name: base for name, base in places.base_paths.items() if isinstance(base, Path)}
+        for name, base in base_paths.items():
             models[name] = self._look_at_base_path(name, base, problems)
-        self._models, self._base_paths = models, places.base_paths
+        self._models, self._base_paths = models, base_paths
         return Listing(
             {
                 ModelId(name, number): each
@@ -170,8 +194,8 @@ def _directories(root: Path, parent: Path, pattern: re.Pattern[str], problems: l
 
 def _versions(root: Path, model: Path, problems: list[str]) -> dict[int, Fingerprint]:
     versions: dict[int, Fingerprint] = {}
-    for name in _directories(root, model, _VERSION, problems):
-        if int(name) > _LARGEST_VERSION:
+    for name in _directories(root, model, VERSION_PATTERN, problems):
+        if int(name) > LARGEST_VERSION:
             continue
         try:
             files = tuple(sorted(_files(str(model / name), "")))
@@ -199,9 +223,9 @@ def _labels(path: Path) -> Mapping[str, int]:
         status = path.stat()
     except FileNotFoundError:
         return {}
-    if not path.is_file() or status.st_size > _LARGEST_LABELS_BYTES:
+    if not path.is_file() or status.st_size > LARGEST_LABELS_BYTES:
         raise ValueError("expected a small regular file")
-    return _LABELS.validate_json(path.read_bytes(), strict=True)
+    return read_labels(path.read_bytes())
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -77,6 +77,6 @@ def containers(pod: Document) -> list[Document]:
 def settings_of(documents: list[Document]) -> Settings:
     """Return the settings that the deployed gateway reads."""
     (gateway,) = one(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
-    (source,) = gateway["envFrom"]
+    (source,) = (each for each in gateway["envFrom"] if "configMapRef" in each)
     environment = one(documents, "ConfigMap", source["configMapRef"]["name"])["data"]
     return read(gateway.get("args", ()), environment)

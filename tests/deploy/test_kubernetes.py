@@ -247,3 +247,20 @@ def test_models_from_an_image_need_no_shared_volume(tmp_path: Path) -> None:
     assert volume.keys() == {"name", "emptyDir"}
     (copying,) = spec["initContainers"]
     assert copying["command"][-1].rstrip("/") == copying["volumeMounts"][0]["mountPath"]
+
+
+def test_models_from_storage_need_no_volume_but_a_cache_and_a_way_out(tmp_path: Path) -> None:
+    documents = manifests.render_readme(tmp_path, "models-from-storage")
+    assert "PersistentVolumeClaim" not in {each["kind"] for each in documents}
+    spec = one(documents, "Deployment")["spec"]["template"]["spec"]
+    (gateway,) = spec["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in gateway["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    settings = manifests.settings_of(documents)
+    assert mounts == {"cache": str(settings.models_cache), "tmp": "/tmp"}  # noqa: S108  # of the pod
+    assert volumes["cache"]["emptyDir"] == {"sizeLimit": "10Gi"}
+    assert settings.models_cache_bytes < 10 * 2**30
+    secret = gateway["envFrom"][1]["secretRef"]
+    assert secret == {"name": "sluice-storage", "optional": True}
+    egress = one(documents, "NetworkPolicy")["spec"]["egress"]
+    assert {port["port"] for rule in egress for port in rule["ports"]} == {53, 443}

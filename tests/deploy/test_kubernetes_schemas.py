@@ -21,9 +21,9 @@ RELEASES = ("1.30", "1.37")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Document]]:
     """Everything that README.md tells one to apply, by the directory."""
     rendered = {name: manifests.render(manifests.HOME / name) for name in manifests.RENDERED}
-    rendered["models-from-image"] = manifests.render_readme(
-        tmp_path_factory.mktemp("overlay"), "models-from-image"
-    )
+    for component in ("models-from-image", "models-from-storage"):
+        home = tmp_path_factory.mktemp("overlay")
+        rendered[component] = manifests.render_readme(home, component)
     rules = yaml.safe_load((manifests.HOME / "prometheus-adapter" / "rules.yaml").read_text())
     return {**rendered, "prometheus-adapter": [rules]}
 

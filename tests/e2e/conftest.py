@@ -33,7 +33,7 @@ class Server:
     """A gateway in a process of its own; without `models` it has no flags but those that are given."""
 
     def __init__(
-        self, models: Path | None, *flags: str, environment: Mapping[str, str] | None = None
+        self, models: Path | str | None, *flags: str, environment: Mapping[str, str] | None = None
     ) -> None:
         if models is not None:
             ports = ("--http-port=0", "--grpc-port=0", "--operations-port=0")

@@ -97,6 +97,21 @@ def test_a_run_with_a_missing_file_is_refused(
     assert reason in printed
 
 
+def test_an_index_of_a_repository_is_written_into_it(tmp_path: Path) -> None:
+    (tmp_path / "m" / "3").mkdir(parents=True)
+    (tmp_path / "m" / "3" / "manifest.json").write_text("{}")
+    code, printed = call("index", tmp_path)
+    assert (code, printed) == (0, f"{tmp_path}/index.json")
+    assert bundle.Index.model_validate_json((tmp_path / "index.json").read_bytes()).models[
+        "m"
+    ].versions.keys() == {"3"}
+    (tmp_path / "m" / "labels.json").write_text("[]")
+    code, printed = call("index", tmp_path)
+    assert (code, printed.partition(":")[0]) == (1, "refused")
+    code, printed = call("index", tmp_path / "nothing")
+    assert (code, printed) == (1, "refused: No such file or directory")
+
+
 def test_a_directory_that_is_no_bundle_does_not_verify(tmp_path: Path) -> None:
     code, printed = call("verify", tmp_path)
     assert code == 1

@@ -50,7 +50,7 @@ class ItemsSettings(Settings):
 PROFILES: dict[Profile, dict[str, object]] = {
     "quick": {"patience": 5, "plateau_patience": 2},
     "full": {"epochs": 60, "items": 20000, "filters": (32, 64, 128), "patience": 12, "plateau_patience": 4},
-    "smoke": {"epochs": 1, "items": 100, "filters": (4, 4, 4), "hidden": 8},
+    "smoke": {"epochs": 1, "items": 100, "filters": (4, 4, 4), "hidden": 32},
 }
 
 

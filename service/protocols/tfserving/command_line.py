@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from service.config import ConfigError, Value
+from service.config import ConfigError, Place, Url, Value, is_url, without_secrets
 from service.protocols.tfserving import flags
 from service.protocols.tfserving.effects import EFFECTS, Understood
 from service.protocols.tfserving.flags import Kind
@@ -104,7 +104,7 @@ def _choose_models(found: Understood, given: Mapping[str, str], environment: Map
     if base:
         name = name or environment.get(_MODEL_NAME) or "default"
         source = "flag --model_base_path"
-        found.put(("repository", "base_paths"), {name: _absolute(base, source)}, source)
+        found.put(("repository", "base_paths"), {name: _place(base, source)}, source)
         return True
     return _choose_by_environment(found, name, environment)
 
@@ -121,15 +121,19 @@ def _choose_by_environment(found: Understood, name: str | None, environment: Map
         return False
     source = f"environment variable {_MODEL_NAME if default else _MODEL_BASE_PATH}"
     default = default or "model"
-    path = _absolute(f"{home or '/models'}/{default}", source)
+    path = _place(f"{home or '/models'}/{default}", source)
     found.implied["repository", "base_paths"] = Value({name or default: path}, source)
     return True
 
 
-def _absolute(path: str, source: str) -> str:
-    if "://" in path:
-        raise ConfigError(f"{source}: expected a directory, got '{path}': URIs are not read here, mount it")
-    return str(Path(path).absolute())
+def _place(path: str, source: str) -> Place:
+    """Return the directory, made absolute, or the URL; raises ConfigError if it is one that cannot be read."""
+    if not is_url(path):
+        return Path(path).absolute()
+    try:
+        return Url.read(path)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}, got '{without_secrets(path)}'") from error
 
 
 def _imply(found: Understood) -> None:

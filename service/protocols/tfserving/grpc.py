@@ -6,11 +6,11 @@ Knows messages and the gateway; binding to a server is `service.protocols.rpc`'s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pb import tfserving_pb2
 from service.bundle import Manifest, Signature
+from service.config import Place
 from service.domain import Call, ModelId, ModelRef, PredictRequest
 from service.errors import Invalid, ServiceError, Unsupported
 from service.protocols import rpc
@@ -28,7 +28,7 @@ SERVICES = (PREDICTION_SERVICE, MODEL_SERVICE)
 
 
 def services(
-    gateway: Gateway, limits: WireLimits, model_roots: Sequence[Path] = ()
+    gateway: Gateway, limits: WireLimits, model_roots: Sequence[Place] = ()
 ) -> tuple[rpc.RpcService, rpc.RpcService]:
     """Return the methods of both services; a reload may serve what lies below `model_roots`."""
     methods = Methods(gateway, limits.max_body_bytes)

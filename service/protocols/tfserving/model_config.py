@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import text_format
 
 from pb import tfserving_pb2
-from service.config import Policy
+from service.config import Place, Policy, Url, is_url, without_secrets
 from service.domain import NAME_PATTERN
 from service.errors import Invalid
 from service.protocols.tfserving.faults import quoted
@@ -29,7 +29,7 @@ _LARGEST_VERSION = 2**63 - 1
 class Served:
     """What a configuration lists, by model name; `without_effect` has the parts that mean nothing here."""
 
-    base_paths: Mapping[str, Path]
+    base_paths: Mapping[str, Place]
     policies: Mapping[str, Policy]
     labels: Mapping[str, Mapping[str, int]]
     without_effect: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def served(config: Any) -> Served:
             )
         models[model.name] = model
     return Served(
-        {name: Path(model.base_path) for name, model in models.items()},
+        {name: _place(model) for name, model in models.items()},
         {
             name: _policy(model)
             for name, model in models.items()
@@ -116,12 +116,24 @@ def _check_model(model: Any) -> None:
             f"'{quoted(model.model_platform or 'OTHER')}'",
             field=_where(model),
         )
+
+
+def _place(model: Any) -> Place:
+    if is_url(model.base_path):
+        try:
+            return Url.read(model.base_path)
+        except ValueError as error:
+            shown = quoted(without_secrets(model.base_path))
+            raise Invalid(
+                f"base_path of model {model.name}: {error}, got '{shown}'", field=_where(model)
+            ) from error
     if not model.base_path.startswith("/") or "\0" in model.base_path:
         raise Invalid(
             f"Expected model {model.name} to have an absolute path or URI; got base_path()="
-            f"{quoted(model.base_path)} (URIs are not read here: mount the directory)",
+            f"{quoted(model.base_path)}",
             field=_where(model),
         )
+    return Path(model.base_path)
 
 
 def _policy(model: Any) -> Policy:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pb import tfserving_pb2
+from service.config import Place, Url
 from service.domain import Call, ModelId, VersionStatus
 from service.errors import Invalid, Unavailable
 from service.protocols import rpc
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 class Reload:
     """Answers one method; base paths must lie below `roots`, whoever asks."""
 
-    def __init__(self, gateway: Gateway, roots: Sequence[Path]) -> None:
+    def __init__(self, gateway: Gateway, roots: Sequence[Place]) -> None:
         self._gateway = gateway
-        self._roots = tuple(roots)
+        self._roots = tuple(root for root in roots if isinstance(root, Path))
+        self._urls = tuple(root for root in roots if isinstance(root, Url))
 
     async def handle(self, message: bytes, call: Call) -> bytes:
         """ReloadConfigRequest to ReloadConfigResponse, when the configuration is in force.
@@ -64,10 +66,15 @@ class Reload:
     def _check_places(self, listed: Served) -> None:
         roots = [os.path.realpath(root) for root in self._roots]  # unlike Path.resolve, no error for loops
         for name, path in listed.base_paths.items():
-            place = Path(os.path.realpath(path))
-            if not any(place.is_relative_to(root) for root in roots):
+            if isinstance(path, Url):
+                allowed = any(path.is_below(url) for url in self._urls)
+            else:
+                place = Path(os.path.realpath(path))
+                allowed = any(place.is_relative_to(root) for root in roots)
+            if not allowed:
+                kind = "URL" if isinstance(path, Url) else "directory"
                 raise Invalid(
-                    f"base_path of model {name}: expected a directory below one that this server was started with",
+                    f"base_path of model {name}: expected a {kind} below one that this server was started with",
                     field=f"config.{name}",
                 )
 

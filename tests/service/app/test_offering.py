@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.app import offering
-from service.config import Settings
+from service.config import Settings, Url
 
 
 def test_rest_may_have_a_time_of_its_own() -> None:
@@ -29,3 +29,14 @@ def test_a_reload_may_look_where_there_are_models_already() -> None:
         map(Path, ("/models", "/shelf", "/srv/models", "/srv/models/a", "/srv/models/c"))
     )
     assert offering.model_roots(Settings.model_validate({"models": None})) == ()
+
+
+def test_a_reload_may_look_at_urls_that_are_read_already() -> None:
+    paths = {"a": "/srv/models/a", "b": "gs://bucket/b"}
+    settings = Settings.model_validate({"models": "s3://bucket/m", "repository": {"base_paths": paths}})
+    assert offering.model_roots(settings) == (
+        Path("/srv/models"),
+        Path("/srv/models/a"),
+        Url("gs", "bucket/b"),
+        Url("s3", "bucket/m"),
+    )

@@ -63,6 +63,15 @@ def test_libraries_write_in_the_same_form() -> None:
     assert as_json(stream)[0]["event"] == "request x failed"
 
 
+@pytest.mark.parametrize(
+    "name", ["botocore.auth", "aiobotocore.credentials", "azure.core", "google.auth", "gcsfs"]
+)
+def test_libraries_that_hold_keys_say_nothing_even_for_debugging(name: str) -> None:
+    stream = written(Log(format="json", level="debug"))
+    logging.getLogger(name).critical("Authorization: AWS4-HMAC-SHA256 Credential=…")
+    assert stream.getvalue() == ""
+
+
 def test_libraries_tell_only_their_troubles() -> None:
     stream = written(Log(format="json", level="debug"))
     logging.getLogger("uvicorn.error").info("Started server process")

@@ -41,6 +41,9 @@ NAMES = {
     "sluice_last_success_timestamp_seconds": ("model", "version"),
     "sluice_memory_limit_bytes": (),
     "sluice_repository_scan_failures": (),
+    "sluice_storage_reachable": ("place",),
+    "sluice_storage_fetched_bytes": (),
+    "sluice_storage_cache_bytes": (),
     "sluice_export_parity_ratio": ("model", "version", "signature"),
     "sluice_build_info": ("version", "python"),
 }
@@ -79,6 +82,7 @@ def used() -> Metrics:
     metrics.loaded(A1, 1.5, [("step", 1e-6)])
     metrics.load_failed(A2, "golden")
     metrics.scan_failed()
+    metrics.storage_looked("s3://bucket/models", reachable=False)
     return metrics
 
 

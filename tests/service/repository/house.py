@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,20 +133,47 @@ def loaded(
 class FakeStore:
     """Holds what a test puts there."""
 
-    versions: dict[ModelId, int] = field(default_factory=dict)
+    versions: dict[ModelId, Hashable] = field(default_factory=dict)
     labels: dict[str, dict[str, int]] = field(default_factory=dict)
     error: str = ""
     places: Places = EVERYWHERE
+    absent: set[ModelId] = field(default_factory=set)
+    unreachable: bool = False
+    whole: bool = True
+    prepared: tuple[tuple[ModelId, ...], frozenset[ModelId]] = ((), frozenset())
+    freshened: int = 0
+    refused: dict[ModelId, LoadError] = field(default_factory=dict)
+    closed: bool = False
 
     def scan(self, places: Places = EVERYWHERE) -> Listing:
         """Return what is there."""
         self.places = places
         if self.error:
             raise StoreError(self.error)
-        return Listing(dict(self.versions), {name: dict(each) for name, each in self.labels.items()})
+        return Listing(
+            dict(self.versions),
+            {name: dict(each) for name, each in self.labels.items()},
+            absent=frozenset(self.absent),
+            unreachable=self.unreachable,
+            whole=self.whole,
+        )
+
+    def prepare(self, load: Sequence[ModelId], live: Collection[ModelId]) -> None:
+        """Remember what is wanted."""
+        self.prepared = tuple(load), frozenset(live)
+
+    def freshen(self) -> None:
+        """Count how often that was asked for."""
+        self.freshened += 1
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
 
     def directory(self, model: ModelId) -> Path:
         """Return a path that is never opened."""
+        if model in self.refused:
+            raise self.refused[model]
         return Path(model.name) / str(model.version)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from service.config import Policy, Repository
 from service.domain import ModelId, ModelRef
-from service.errors import NotFound
-from service.repository.errors import LoadError
+from service.errors import NotFound, Unavailable
+from service.repository.errors import LoadError, StorageError
 from service.repository.rules import Places
 from tests.service.repository.house import House
 
@@ -301,3 +301,66 @@ async def test_it_looks_where_the_rules_say_and_what_is_elsewhere_goes() -> None
     house.store.versions = {B1: 0}
     await house.settle()
     assert (house.store.places, house.live()) == (places, {B1})
+
+
+async def test_what_is_not_here_yet_is_asked_for_and_loading_and_others_do_not_wait_for_it() -> None:
+    house = House()
+    house.store.versions = {A1: 0, B1: 0}
+    house.store.absent = {A1}
+    await house.settle()
+    assert house.states() == {A1: "loading", B1: "available"}
+    assert house.store.prepared == ((A1,), frozenset({B1}))
+    assert not house.registry.scanned
+    house.store.absent = set()
+    await house.settle()
+    assert house.live() == {A1, B1}
+    assert house.registry.scanned
+
+
+async def test_the_old_version_answers_while_the_new_one_is_brought_here() -> None:
+    house = House()
+    house.store.versions = {A1: 0}
+    await house.settle()
+    house.store.versions, house.store.absent = {A1: 0, A2: 0}, {A2}
+    await house.settle()
+    assert house.states() == {A1: "available", A2: "loading"}
+    house.store.absent = set()
+    await house.settle()
+    assert house.live() == {A2}
+
+
+async def test_what_could_not_be_brought_here_has_failed_with_the_reason_and_the_one_before_it_answers() -> (
+    None
+):
+    house = House()
+    house.store.versions = {A1: 0, A2: "file 'model.onnx' is missing"}
+    house.store.refused[A2] = StorageError("file 'model.onnx' is missing")
+    await house.settle()
+    assert house.states() == {A1: "available", A2: "failed"}
+    assert [status.reason for status in house.registry.statuses()] == ["", "file 'model.onnx' is missing"]
+    assert house.metrics.families.model_refused.labels("a", "2", "storage")._value.get() == 1
+    house.store.refused.clear()
+    house.store.versions[A2] = 0
+    await house.settle()
+    assert house.live() == {A2}
+
+
+async def test_nothing_is_dealt_with_before_something_is_known_of_each_store() -> None:
+    house = House()
+    house.store.whole, house.store.unreachable = False, True
+    await house.settle()
+    assert not house.registry.scanned
+    house.store.whole, house.store.unreachable = True, False
+    await house.settle()
+    assert house.registry.scanned
+
+
+async def test_who_waits_for_a_fresh_look_is_told_that_a_store_does_not_answer() -> None:
+    house = House()
+    house.store.unreachable = True
+    waiting = asyncio.create_task(house.reloader.settled())
+    await asyncio.sleep(0)
+    assert house.store.freshened == 1
+    await house.reloader.tick()
+    with pytest.raises(Unavailable, match="the log has the reason"):
+        await waiting

@@ -41,6 +41,7 @@ class Snapshots(keras.callbacks.Callback):
 def test_the_head_learns_alone_and_then_with_the_last_stage_while_the_rest_stays(
     data: Transfer, tmp_path: Path
 ) -> None:
+    keras.utils.set_random_seed(1)
     atomic.write_json(tmp_path / "labels.json", list(data.target.labels))
     residual.build("small", 32, (4, 8)).save_weights(tmp_path / objects_resnet.BASE)
     snapshots = Snapshots()

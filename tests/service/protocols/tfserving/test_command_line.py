@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import config
-from service.config import ConfigError, Policy, Settings
+from service.config import ConfigError, Policy, Settings, Url
 from service.protocols.tfserving import command_line, flags
 from service.protocols.tfserving.config_files import with_model_config
 
@@ -60,8 +60,10 @@ def test_the_environment_of_the_image_is_understood() -> None:
     assert found.repository.base_paths == {"model": Path("/srv/model")}
     found, _ = settings("--model_base_path=/a/b", MODEL_NAME="m", MODEL_BASE_PATH="/srv")
     assert found.repository.base_paths == {"m": Path("/a/b")}
-    with pytest.raises(ConfigError, match=r"environment variable MODEL_NAME: .* URIs are not read here"):
-        settings(MODEL_NAME="m", MODEL_BASE_PATH="gs://models")
+    found, _ = settings(MODEL_NAME="m", MODEL_BASE_PATH="gs://models")
+    assert found.repository.base_paths == {"m": Url("gs", "models/m")}
+    with pytest.raises(ConfigError, match=r"environment variable MODEL_NAME: .* got 'ftp://models/m'"):
+        settings(MODEL_NAME="m", MODEL_BASE_PATH="ftp://user:geheim@models")
     found, _ = settings(MODEL_NAME="", MODEL_BASE_PATH="")
     assert found == Settings()
 
@@ -176,7 +178,7 @@ def test_a_port_of_0_is_not_open_to_others() -> None:
         (["--port=70000"], "flag --port: .* 65535"),
         (["--enable_batching=maybe"], "flag --enable_batching: expected true or false, got 'maybe'"),
         (["--prot=1"], "unknown flag '--prot'"),
-        (["--model_base_path=s3://models/m"], "flag --model_base_path: .* URIs are not read here"),
+        (["--model_base_path=s3://k:s@models/m"], "flag --model_base_path: .* got 's3://models/m'"),
         (["---port=1"], "unknown flag '---port'"),
         (["port=1"], "unknown flag 'port'"),
         (["--model_name=m"], "flag --model_name: expected --model_base_path"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pb import tfserving_pb2 as pb
-from service.config import Policy
+from service.config import Policy, Url
 from service.errors import Invalid
 from service.protocols.tfserving import model_config
 from service.repository.rules import Rules
@@ -51,6 +51,11 @@ def test_a_list_may_be_empty_but_has_to_be_there() -> None:
             model_config.read(text)
 
 
+def test_a_base_path_may_be_a_url() -> None:
+    served = model_config.read("model_config_list { config { name: 'x' base_path: 's3://bucket/models/x' } }")
+    assert served.base_paths == {"x": Url("s3", "bucket/models/x")}
+
+
 def test_rules_are_replaced_and_not_added_to() -> None:
     before = Rules(policies={"x": Policy()}, labels={"x": {"a": 1}}, unloaded=frozenset({"first"}))
     rules = model_config.read(WHOLE).rules(before, shelf=False)
@@ -72,7 +77,7 @@ def test_rules_are_replaced_and_not_added_to() -> None:
         ("model_config_list { config { name: '../x' base_path: '/x' } }", r"model name '\.\./x'"),
         ("model_config_list { config { name: 'x' } }", "to have an absolute path or URI"),
         ("model_config_list { config { name: 'x' base_path: 'x' } }", "to have an absolute path or URI"),
-        ("model_config_list { config { name: 'x' base_path: 's3://b/x' } }", "mount the directory"),
+        ("model_config_list { config { name: 'x' base_path: 's3://b/x?key=y' } }", "got 's3://b/x'"),
         ("model_config_list { config { name: 'x' base_path: '/x\\000' } }", "to have an absolute path"),
         ("model_config_list { config { name: 'x' base_path: '/x' model_platform: 'caffe' } }", "got 'caffe'"),
         ("model_config_list { config { name: 'x' base_path: '/x' model_type: OTHER } }", "got 'OTHER'"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pb import tfserving_pb2 as pb
-from service.config import Policy
+from service.config import Policy, Url
 from service.domain import Call, ModelId, VersionStatus
 from service.errors import Forbidden, Invalid, Unauthenticated, Unavailable
 from service.protocols.tfserving.reload import Reload
@@ -57,6 +57,23 @@ async def test_what_is_listed_is_served_and_nothing_else(
     assert (rules.places.base_paths, rules.places.shelf) == ({"fake": tmp_path / "fake"}, False)
     assert rules.policies == {"fake": Policy(kind="specific", versions=frozenset({3}))}
     assert rules.labels == {"fake": {"canary": 3}}
+
+
+async def test_a_url_may_be_listed_below_one_that_the_server_reads_already(gateway: FakeGateway) -> None:
+    listed = config({"name": "fake", "base_path": "s3://bucket/models/fake"})
+    await Reload(gateway, [Url("s3", "bucket/models")]).handle(listed, call())
+    assert gateway.controlled.rules.places.base_paths == {"fake": Url("s3", "bucket/models/fake")}
+
+
+@pytest.mark.parametrize(
+    "base", ["s3://bucket/others/fake", "gs://bucket/models/fake", "http://169.254.0.1/x"]
+)
+async def test_no_caller_makes_the_server_read_another_url(gateway: FakeGateway, base: str) -> None:
+    with pytest.raises(Invalid, match="expected a URL below one that this server was started with"):
+        await Reload(gateway, [Url("s3", "bucket/models"), Path("/")]).handle(
+            config({"name": "fake", "base_path": base}), call()
+        )
+    assert gateway.controlled.told == []
 
 
 async def test_a_failure_of_a_version_that_nobody_lists_is_no_failure(
