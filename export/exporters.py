@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from export import classify, digits, features, generate, reviews, score, scratch, series, translate, word2vec
+from export import (
+    classify,
+    digits,
+    features,
+    generate,
+    items,
+    reviews,
+    score,
+    scratch,
+    series,
+    translate,
+    word2vec,
+)
 from export.errors import RunError
 from export.recipe import Recipe, Source
 
@@ -23,6 +35,7 @@ WORDS: dict[str, Describe] = {
 
 JOBS: dict[str, Describe] = {
     "digits-scratch": scratch.describe,
+    "images-metadata": items.describe,
     "wine-ensemble": features.describe_ensemble,
     "tumours-focal": features.describe_binary,
     "reviews-bilstm": reviews.describe,

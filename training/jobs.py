@@ -24,6 +24,13 @@ class Entry:
 JOBS: dict[str, Entry] = {
     "digits-cnn": Entry("classify", "training.classify.digits_cnn", "which digit a 28x28 picture shows"),
     "digits-scratch": Entry("classify", "training.classify.digits_scratch", "the same, in NumPy alone"),
+    "objects-cnn": Entry("classify", "training.classify.objects_cnn", "what a picture in colour shows"),
+    "objects-resnet": Entry(
+        "classify", "training.classify.objects_resnet", "the same from few pictures, by transfer"
+    ),
+    "images-metadata": Entry(
+        "classify", "training.classify.images_metadata", "what to do with an item: a picture and numbers"
+    ),
     "wine-ensemble": Entry(
         "classify", "training.classify.wine_ensemble", "whose wine it is, by several networks"
     ),

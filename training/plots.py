@@ -148,11 +148,15 @@ def scatter_rows(groups: Mapping[str, Sequence[float]], target: Path, title: str
 def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] = ()) -> None:
     """Draw pictures [count, height, width] in grey or [count, height, width, 3] in colour (0 to 1), eight in a row.
 
-    Grey ones each use the whole scale from their darkest to their brightest pixel. `titles` has one for each, or none.
+    Grey ones each use the whole scale from their darkest to their brightest pixel. `titles` has one for each, of one line or more, or none.
     """
     columns = min(len(pictures), TILES_IN_A_ROW)
     rows = -(-len(pictures) // columns)
-    height, width = pictures.shape[1] + (8 if titles else 1), pictures.shape[2] + 1
+    lines = max((text.count("\n") + 1 for text in titles), default=0)
+    height, width = (
+        pictures.shape[1] + (3 + pictures.shape[1] * lines // 7 if lines else 1),
+        pictures.shape[2] + 1,
+    )
     paper = np.ones((rows * height, columns * width, *pictures.shape[3:]))
     for place, tile in enumerate(pictures):
         top, left = (place // columns + 1) * height - 1 - tile.shape[0], place % columns * width
@@ -166,8 +170,9 @@ def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] 
         axes.set_axis_off()
         for place, text in enumerate(titles):
             axes.text(
-                (place % columns + 0.5) * width, place // columns * height + 5, text, ha="center", fontsize=7
-            )
+                (place % columns + 0.5) * width, (place // columns + 1) * height - pictures.shape[1] - 2, text,
+                ha="center", va="bottom", fontsize=7,
+            )  # fmt: skip
 
 
 def plane(groups: Mapping[str, Numbers], target: Path, title: str) -> None:

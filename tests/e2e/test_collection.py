@@ -1,5 +1,6 @@
 """The rest of the collection: each job's smoke profile is trained, exported, served, and asked through every signature."""
 
+import base64
 import io
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -8,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
+from pb import tasks_pb2 as pb
+from pb.tasks_pb2_grpc import InferenceStub
 from service import bundle
+from service.protocols.tasks import tensors
 from tests.e2e.conftest import MODELS, Server
 from training.jobs import JOBS
 
@@ -78,6 +83,48 @@ def test_a_classifier_of_named_features_takes_them_by_name(collection: Server, m
     answer = collection.post("classify", {"model": "wine-ensemble", "features": features}).json()
     assert [label["label"] for label in answer["labels"]] != []
     assert sum(label["probability"] for label in answer["labels"]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_picture_in_colour_gets_a_label_by_file_and_by_pixels(collection: Server, models: Path) -> None:
+    with np.load(models / "objects-cnn" / "1" / "assets.extra" / "golden-classify.npz") as golden:
+        levels = np.rint(golden["in.image"][0] * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    said = [
+        collection.post("classify", {"model": "objects-cnn", "top_k": 10, **given}).json()["labels"]
+        for given in ({"pixels": levels.tolist()}, {"image": base64.b64encode(file.getvalue()).decode()})
+    ]
+    assert said[0] == said[1]
+    assert sum(each["probability"] for each in said[0]) == pytest.approx(1.0, abs=1e-4)
+    assert {each["label"] for each in said[0]} >= {"boat", "house", "ring"}
+
+
+def test_a_picture_and_numbers_are_asked_over_grpc_and_each_has_a_part_in_both_answers(
+    collection: Server, models: Path
+) -> None:
+    with np.load(models / "images-metadata" / "1" / "assets.extra" / "golden-classify.npz") as golden:
+        given = {name: golden[f"in.{name}"] for name in ("image", "numbers")}
+        expected = {name: golden[f"out.{name}"] for name in ("probabilities", "score")}
+    stub = InferenceStub(collection.channel)
+
+    def ask(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        encoded = {name: tensors.encode(value) for name, value in inputs.items()}
+        request = pb.PredictRequest(model=pb.ModelRef(name="images-metadata"), inputs=encoded)
+        return {
+            name: np.asarray(tensors.decode(each, name))
+            for name, each in stub.Predict(request).outputs.items()
+        }
+
+    whole = ask(given)
+    for name, value in expected.items():
+        np.testing.assert_allclose(whole[name], value, rtol=1e-3, atol=1e-3)
+    for name, value in given.items():
+        changed = ask({**given, name: np.roll(value, 1, axis=0)})
+        assert all(not np.array_equal(changed[each], whole[each]) for each in expected)
+    lacking = collection.post(
+        "predict", {"model": "images-metadata", "inputs": {"image": given["image"].tolist()}}
+    )
+    assert (lacking.status_code, lacking.json()["error"]["field"]) == (400, "inputs.numbers")
 
 
 def test_the_ensemble_s_votes_are_shares_of_its_members(collection: Server, models: Path) -> None:

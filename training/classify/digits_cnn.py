@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Annotated
 
 import keras
-import numpy as np
-import tensorflow as tf
 from pydantic import Field, PositiveInt
-from sklearn.metrics import confusion_matrix
 
-from training import atomic, plots
-from training.classify import pictures
-from training.classify.pictures import SIDE, Part, Pictures
+from training import atomic
+from training.classify import evaluation, filters, pictures
+from training.classify.augmentation import Augmentation
+from training.classify.pictures import SIDE, Pictures
 from training.job import Expectation, Job, Loop, Profile, Settings
 
 
@@ -37,6 +35,11 @@ class DigitsSettings(Settings):
     shift: Annotated[float, Field(ge=0, le=0.3)] = 0.07
     turn: Annotated[float, Field(ge=0, le=0.25)] = 0.03
     zoom: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The random changes to training pictures."""
+        return Augmentation(self.turn, self.zoom, self.shift)
 
 
 PROFILES: dict[Profile, dict[str, object]] = {
@@ -81,7 +84,7 @@ def fit(model: keras.Model, settings: DigitsSettings, data: Pictures, loop: Loop
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps * settings.epochs)
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(
-        vary(data.train, settings),
+        settings.augmentation.batches(data.train.pixels, data.train.classes, settings.batch_size),
         shuffle=False,  # they already are
         validation_data=(data.validation.pixels, data.validation.classes),
         epochs=settings.epochs,
@@ -91,34 +94,15 @@ def fit(model: keras.Model, settings: DigitsSettings, data: Pictures, loop: Loop
     )
 
 
-def vary(part: Part, settings: DigitsSettings) -> tf.data.Dataset:
-    """Return shuffled batches, each picture moved, turned and scaled a little.
-
-    Outside the model on purpose: layers that change pictures at random would end up in what is exported.
-    """
-    change = keras.layers.Pipeline(
-        [
-            keras.layers.RandomRotation(settings.turn, fill_mode="constant"),
-            keras.layers.RandomZoom(settings.zoom, fill_mode="constant"),
-            keras.layers.RandomTranslation(settings.shift, settings.shift, fill_mode="constant"),
-        ]
-    )
-    rows = tf.data.Dataset.from_tensor_slices((part.pixels, part.classes))
-    batches = rows.shuffle(len(part)).batch(settings.batch_size)
-    varied = batches.map(lambda pixels, classes: (change(pixels, training=True), classes), tf.data.AUTOTUNE)
-    return varied.prefetch(tf.data.AUTOTUNE)
-
-
 def evaluate(
     model: keras.Model, settings: DigitsSettings, data: Pictures, directory: Path
 ) -> dict[str, float]:
-    """Measure accuracy and loss on held-out pictures, and draw the confusion matrix."""
-    probabilities = model.predict(data.held_out.pixels, batch_size=settings.batch_size, verbose=0)
-    classes = data.held_out.classes
-    counts = confusion_matrix(classes, probabilities.argmax(axis=1), labels=range(len(data.labels)))
-    plots.confusion_matrix(counts, data.labels, directory / "confusion-matrix.png")
-    likelihood = np.maximum(probabilities[np.arange(len(classes)), classes], 1e-7)
-    return {"accuracy": float(counts.trace() / counts.sum()), "loss": float(-np.log(likelihood).mean())}
+    """Measure held-out pictures, and draw mistakes, filters, activations and what augmentation does."""
+    held_out = data.held_out
+    probabilities = model.predict(held_out.pixels, batch_size=settings.batch_size, verbose=0)
+    settings.augmentation.preview(data.train.pixels, directory / "augmentation.png")
+    filters.draw(model, held_out.pixels[0], directory)
+    return evaluation.report(probabilities, held_out.classes, data.labels, directory, held_out.pixels)
 
 
 JOB = Job(

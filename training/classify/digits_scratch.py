@@ -15,10 +15,9 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field, PositiveInt
-from sklearn.metrics import confusion_matrix
 
 from training import atomic, plots
-from training.classify import pictures
+from training.classify import evaluation, pictures
 from training.classify.numpy_layers import cross_entropy
 from training.classify.numpy_network import Network
 from training.classify.pictures import SIDE, Pictures
@@ -97,15 +96,13 @@ def evaluate(
     data: Pictures,
     directory: Path,
 ) -> dict[str, float]:
-    """Measure accuracy and loss on held-out pictures; draw the confusion matrix and what the first layer sees."""
-    logits = model.logits(_flat(data.held_out.pixels))
-    classes = data.held_out.classes
-    counts = confusion_matrix(classes, logits.argmax(axis=1), labels=range(len(data.labels)))
-    plots.confusion_matrix(counts, data.labels, directory / "confusion-matrix.png")
+    """Measure accuracy and loss on held-out pictures; draw mistakes and what the first layer sees."""
     first = model.weights["weights_0"].T.reshape(-1, SIDE, SIDE)
     plots.tiles(first[:64], directory / "first-layer.png", "Weights of the first layer")
-    loss, _ = cross_entropy(logits, classes)
-    return {"accuracy": float(counts.trace() / counts.sum()), "loss": loss}
+    probabilities = model.probabilities(_flat(data.held_out.pixels))
+    return evaluation.report(
+        probabilities, data.held_out.classes, data.labels, directory, data.held_out.pixels
+    )
 
 
 def move(pixels: pictures.Pixels, shift: int, generator: np.random.Generator) -> pictures.Pixels:

@@ -19,10 +19,10 @@ import tensorflow as tf
 from keras import ops
 from pydantic import Field, PositiveInt
 from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_curve
+from sklearn.metrics import f1_score, precision_recall_curve
 
 from training import atomic, plots
-from training.classify import tables
+from training.classify import evaluation, tables
 from training.classify.tables import Rows, Table
 from training.epochs import train_epochs
 from training.errors import DataError
@@ -234,8 +234,8 @@ def evaluate(model: keras.Model, settings: FocalSettings, data: Table, directory
     probability = model.predict(data.held_out.values, batch_size=settings.batch_size, verbose=0)[:, 0]
     classes = data.held_out.classes
     claimed = probability >= 0.5
-    counts = confusion_matrix(classes, claimed, labels=(0, 1))
-    plots.confusion_matrix(counts, data.labels, directory / "confusion-matrix.png")
+    both = np.stack([1 - probability, probability], axis=1)
+    measured = evaluation.report(both, classes, data.labels, directory)
     precision, recall, _ = precision_recall_curve(classes, probability)
     points = {data.labels[1]: list(zip(recall, precision, strict=True))}
     plots.curves(points, directory / "precision-recall.png", "Held out", "recall", "precision")
@@ -243,7 +243,7 @@ def evaluate(model: keras.Model, settings: FocalSettings, data: Table, directory
         "f1": float(f1_score(classes, claimed)),
         "precision": float(classes[claimed].mean()) if claimed.any() else 0.0,
         "recall": float(claimed[classes == 1].mean()),
-        "accuracy": float((claimed == classes).mean()),
+        **measured,
     }
 
 

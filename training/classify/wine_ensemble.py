@@ -15,10 +15,9 @@ import keras
 import numpy as np
 from pydantic import Field, PositiveInt
 from sklearn.datasets import load_wine
-from sklearn.metrics import confusion_matrix
 
 from training import atomic, plots
-from training.classify import calibration, tables
+from training.classify import calibration, evaluation, tables
 from training.classify.tables import Table
 from training.job import Expectation, Job, Loop, Profile, Settings
 from training.scaling import Scaling
@@ -105,20 +104,18 @@ def evaluate(
     mean = members.mean(axis=1)
     single = (members.argmax(axis=2) == classes[:, None]).mean(axis=0)
     votes = np.eye(len(data.labels))[members.argmax(axis=2)].mean(axis=1)
-    counts = confusion_matrix(classes, mean.argmax(axis=1), labels=range(len(data.labels)))
-    plots.confusion_matrix(counts, data.labels, directory / "confusion-matrix.png")
+    measured = evaluation.report(mean, classes, data.labels, directory)
     together, alone = calibration.bins(mean, classes), calibration.bins(members[:, 0], classes)
     plots.curves(
         {"ensemble": calibration.points(together), "first member": calibration.points(alone)},
         directory / "calibration.png", "Calibration, held out", "confidence", "accuracy",
     )  # fmt: skip
-    accuracy = float(counts.trace() / counts.sum())
     return {
-        "accuracy": accuracy,
+        **measured,
         "accuracy_of_votes": float((votes.argmax(axis=1) == classes).mean()),
         "best_member": float(single.max()),
         "mean_member": float(single.mean()),
-        "gain_on_best_member": accuracy - float(single.max()),
+        "gain_on_best_member": measured["accuracy"] - float(single.max()),
         "calibration_error": calibration.error(together),
         "calibration_error_of_member": calibration.error(alone),
     }

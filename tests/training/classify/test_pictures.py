@@ -44,6 +44,14 @@ def test_a_folder_is_read_with_its_subfolders_as_labels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(part.pixels.max(axis=(1, 2, 3)), part.classes == 0)
 
 
+def test_many_classes_of_few_images_are_all_in_every_part(tmp_path: Path) -> None:
+    for name in "abcdefg":
+        write_images(tmp_path / name, 10, 0)
+    data = pictures.read(str(tmp_path))
+    for part in (data.train, data.validation, data.held_out):
+        assert set(part.classes) == set(range(7))
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--data .*absent: no such folder"):
         pictures.read(str(tmp_path / "absent"))
@@ -80,7 +88,7 @@ def test_mnist_keeps_its_own_test_part_held_out() -> None:
 
 
 def test_mnist_out_of_reach_is_reported() -> None:
-    def fetch() -> pictures.Mnist:
+    def fetch() -> pictures.Fetched:
         raise OSError("Name or service not known")
 
     with pytest.raises(DataError, match="mnist cannot be fetched: Name or service not known"):
