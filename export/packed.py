@@ -1,8 +1,9 @@
-"""A trained bidirectional LSTM in a form whose ONNX is the fused operator, although rows have different lengths.
+"""A trained recurrent layer in a form whose ONNX is the fused operator, although rows have different lengths.
 
-Knows Keras layers and tensors; knows nothing of models. tf2onnx makes a loop, ten times slower, of an LSTM that is given
+Knows Keras layers and tensors; knows nothing of models. tf2onnx makes a loop, ten times slower, of a layer that is given
 a mask. Here the words of each row are moved to its beginning, the backward direction reads each row reversed within its
-length, and no LSTM ever sees a mask: nothing that follows a row's last word can reach the answers that are kept.
+length, and no layer ever sees a mask: nothing that follows a row's last word can reach the answers that are kept. Of a
+GRU tf2onnx makes a loop nevertheless: right, but slower.
 """
 
 from __future__ import annotations
@@ -52,16 +53,17 @@ class Rows:
         return tf.gather(values, place, axis=1, batch_dims=1)
 
 
-class PackedBidirectional:
-    """Has the weights of a `keras.layers.Bidirectional` of an LSTM, and its answers on masked input."""
+class PackedRecurrent:
+    """Has the weights of an LSTM or a GRU, or of a `keras.layers.Bidirectional` of one, and its answers on masked input."""
 
     def __init__(self, layer: Any) -> None:
         self.sequences = bool(layer.return_sequences)
-        self.forward = _plain(layer.forward_layer)
-        self.backward = _plain(layer.backward_layer)
+        both = hasattr(layer, "forward_layer")
+        self.forward = _plain(layer.forward_layer if both else layer)
+        self.backward = _plain(layer.backward_layer) if both else None
 
     def __call__(self, x: Tensor, rows: Rows) -> Tensor:
-        """Return [batch, time, 2 units], or the last of each direction [batch, 2 units].
+        """Return [batch, time, units], units of both directions, or the last of each direction [batch, units].
 
         `x` [batch, time, width] has its words first, as `rows.first` orders them.
         """
@@ -69,15 +71,16 @@ class PackedBidirectional:
 
         valid = rows.mask[..., None]
         x = tf.identity(x)  # without the mask that Keras may have hung on it
-        forward = self.forward(x)
-        # The product does not change anything that is kept. Without it tf2onnx takes the two directions for one
-        # bidirectional LSTM over full rows.
-        backward = self.backward(self._reversed(x, rows) * valid) * valid
+        found = [self.forward(x)]
+        if self.backward is not None:
+            # The product does not change anything that is kept. Without it tf2onnx takes the two directions for one
+            # bidirectional layer over full rows.
+            found.append(self.backward(self._reversed(x, rows) * valid) * valid)
         if self.sequences:
-            return tf.concat([forward, self._reversed(backward, rows)], axis=-1) * valid
+            found[1:] = [self._reversed(each, rows) for each in found[1:]]
+            return tf.concat(found, axis=-1) * valid
         last = tf.maximum(rows.lengths - 1, 0)
-        ends = [tf.gather(each, last, axis=1, batch_dims=1) for each in (forward, backward)]
-        return tf.concat(ends, axis=-1)
+        return tf.concat([tf.gather(each, last, axis=1, batch_dims=1) for each in found], axis=-1)
 
     @staticmethod
     def _reversed(x: Tensor, rows: Rows) -> Tensor:
@@ -87,10 +90,8 @@ class PackedBidirectional:
 
 
 def _plain(layer: Any) -> Any:
-    """Return an LSTM with the weights of `layer` that reads forward and gives every step."""
-    import keras  # noqa: PLC0415
-
-    plain = keras.layers.LSTM(layer.units, return_sequences=True, use_cudnn=False)
+    """Return a layer with the weights of `layer` that reads forward and gives every step."""
+    plain = type(layer)(layer.units, return_sequences=True, use_cudnn=False)
     plain.build((None, None, layer.cell.kernel.shape[0]))
     plain.set_weights(layer.get_weights())
     return plain

@@ -11,7 +11,7 @@ from typing import Any
 from export.classify import PROBABILITIES, SIGNATURE, read_labels
 from export.errors import RunError
 from export.examples import read_examples
-from export.packed import PackedBidirectional, Rows
+from export.packed import PackedRecurrent, Rows
 from export.recipe import Endpoint, Recipe, Source
 from export.tracing import Named, trace
 from export.vocabulary import check_tokenizer
@@ -58,12 +58,14 @@ def describe(source: Source) -> Recipe:
 
 
 def _recurrent(model: Any) -> Any:
-    first, second = (PackedBidirectional(model.get_layer(name)) for name in ("first", "second"))
+    layers = [PackedRecurrent(layer) for layer in model.layers if layer.name.startswith("recurrent_")]
 
     def answer(ids: Any) -> Named:
         rows = Rows.of(ids, PAD)
-        x = first(_embedded(model, ids, rows), rows)
-        return {PROBABILITIES: model.get_layer(PROBABILITIES)(second(x, rows))}
+        x = _embedded(model, ids, rows)
+        for layer in layers:
+            x = layer(x, rows)
+        return {PROBABILITIES: model.get_layer(PROBABILITIES)(x)}
 
     return answer
 
@@ -71,7 +73,7 @@ def _recurrent(model: Any) -> Any:
 def _attentive(model: Any) -> Any:
     import tensorflow as tf  # noqa: PLC0415  # see export.saved_model
 
-    first, attention = PackedBidirectional(model.get_layer("first")), model.get_layer(ATTENTION)
+    first, attention = PackedRecurrent(model.get_layer("first")), model.get_layer(ATTENTION)
 
     def answer(ids: Any) -> Named:
         rows = Rows.of(ids, PAD)

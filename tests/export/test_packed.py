@@ -1,4 +1,4 @@
-"""A bidirectional LSTM for export answers as the trained one does, wherever the padding of a row stands."""
+"""A recurrent layer for export answers as the trained one does, wherever the padding of a row stands."""
 
 import numpy as np
 import pytest
@@ -9,22 +9,25 @@ IDS = np.array(
 
 
 @pytest.mark.parametrize("sequences", [True, False])
-def test_it_answers_as_the_trained_layer_does(sequences: bool) -> None:
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_it_answers_as_the_trained_layer_does(cell: str, both: bool, sequences: bool) -> None:
     from training.quiet import import_tensorflow
 
     import_tensorflow()
     import keras
     import tensorflow as tf
 
-    from export.packed import PackedBidirectional, Rows
+    from export.packed import PackedRecurrent, Rows
 
     keras.utils.set_random_seed(5)
     table = keras.layers.Embedding(5, 3, mask_zero=True)
-    layer = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=sequences, use_cudnn=False))
+    layer = getattr(keras.layers, cell)(4, return_sequences=sequences, use_cudnn=False)
+    layer = keras.layers.Bidirectional(layer) if both else layer
     ids = tf.constant(IDS)
     expected = layer(table(ids)).numpy()
     rows = Rows.of(ids, 0)
-    got = PackedBidirectional(layer)(table(rows.first(ids)), rows)
+    got = PackedRecurrent(layer)(table(rows.first(ids)), rows)
     if sequences:
         valid = IDS != 0
         got = rows.back(got).numpy()

@@ -1,4 +1,4 @@
-"""Whether a review is for or against: two bidirectional LSTMs over its words.
+"""Whether a review is for or against: bidirectional LSTMs over its words.
 
     python -m training reviews-bilstm                     reviews made here, about 90 s on 2 cores
     python -m training reviews-bilstm --data imdb         IMDB, fetched by Keras (use --profile full)
@@ -9,9 +9,10 @@ of the other jobs.
 """
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import keras
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from training.classify import sentiment
 from training.classify.sentiment import TextSettings, Words
@@ -19,10 +20,12 @@ from training.job import Expectation, Job
 
 
 class BilstmSettings(TextSettings):
-    """Settings of `reviews-bilstm`: `first` and `second` units in each direction."""
+    """Settings of `reviews-bilstm`: the first of `layers` has `units` in each direction, each next one half as many."""
 
-    first: PositiveInt = 64
-    second: PositiveInt = 32
+    layers: Annotated[int, Field(ge=1, le=4)] = 2
+    units: PositiveInt = 64
+    cell: Literal["lstm", "gru"] = "lstm"
+    direction: Literal["both", "one"] = "both"
 
 
 def build(settings: BilstmSettings, assets: Path) -> keras.Model:
@@ -31,13 +34,25 @@ def build(settings: BilstmSettings, assets: Path) -> keras.Model:
     ids = keras.Input((None,), dtype="int32", name="ids")
     x = keras.layers.Embedding(vocabulary, settings.embedding, mask_zero=True, name="embedding")(ids)
     x = keras.layers.SpatialDropout1D(settings.dropout)(x)
-    # The cuDNN form takes right padding alone, and a SavedModel traced with it would not run on a CPU.
-    first = keras.layers.LSTM(settings.first, return_sequences=True, use_cudnn=False)
-    x = keras.layers.Bidirectional(first, name="first")(x)
-    x = keras.layers.Bidirectional(keras.layers.LSTM(settings.second, use_cudnn=False), name="second")(x)
+    for number in range(settings.layers):
+        x = _recurrent(settings, number)(x)
     x = keras.layers.Dropout(settings.dropout)(x)
     probabilities = keras.layers.Dense(labels, activation="softmax", name="probabilities")(x)
     return keras.Model(ids, {"probabilities": probabilities}, name="reviews_bilstm")
+
+
+def _recurrent(settings: BilstmSettings, number: int) -> keras.layers.Layer:
+    """Make a layer; the last one gives the end of each row alone."""
+    kind = keras.layers.LSTM if settings.cell == "lstm" else keras.layers.GRU
+    name = f"recurrent_{number}"
+    # The cuDNN form takes right padding alone, and a SavedModel traced with it would not run on a CPU.
+    layer = kind(
+        max(1, settings.units >> number),
+        return_sequences=number + 1 < settings.layers,
+        use_cudnn=False,
+        name=f"{name}_forward" if settings.direction == "both" else name,
+    )
+    return keras.layers.Bidirectional(layer, name=name) if settings.direction == "both" else layer
 
 
 def evaluate(model: keras.Model, settings: BilstmSettings, data: Words, directory: Path) -> dict[str, float]:
@@ -50,7 +65,7 @@ JOB = Job(
     name="reviews-bilstm",
     word="classify",
     settings=BilstmSettings,
-    profiles=sentiment.profiles(first=4, second=3),
+    profiles=sentiment.profiles(units=6),
     expected=(Expectation("accuracy", at_least=0.97),),
     load=sentiment.load,
     save_assets=sentiment.save_assets,
