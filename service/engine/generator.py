@@ -300,12 +300,8 @@ class Generator:
         self._runs.account()
 
     def _read_beside(self, start: int, parts: list[Part], rows: Rows) -> bool:
-        """Begin to read beside those who step, if that takes long enough and can be; returns whether it has begun."""
-        if (
-            self._beside is not None
-            or self._reads_alone
-            or not self._runs.worth_a_thread(sum(map(len, rows)))
-        ):
+        """Begin to read beside those who step, if that can be; returns whether it has begun."""
+        if self._reads_alone:
             return False
         try:
             run = self._runs.read_beside(start, rows)

@@ -425,7 +425,8 @@ async def test_a_reading_that_everyone_left_is_a_record_and_holds_nobody_up() ->
     session.opened.set()
     assert await later == _expected((4, 5, 6), 3)
     await stepping.aclose()
-    assert [record.tokens for record in records if record.loop_s is None] == [4, 3]
+    # The later one is read so only if the first has not paused: nobody reads its tokens meanwhile.
+    assert next(record.tokens for record in records if record.loop_s is None) == 4
 
 
 CROWD = st.lists(ASKED, min_size=3, max_size=7)
