@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from training.steady import steady
+
 PAD = 0
 
 Pair = tuple[Sequence[int], Sequence[int]]
@@ -57,4 +59,4 @@ def once(pairs: Sequence[Pair], batch_size: int, rng: np.random.Generator) -> tf
 def _dataset(draw: Callable[[], Iterator[Batch]]) -> tf.data.Dataset:
     spec = tf.TensorSpec((None, None), tf.int32)
     signature = ({"source": spec, "target": spec}, spec)
-    return tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(4)
+    return steady(tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(4))

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from training import plots
 from training.classify.pictures import Pixels
+from training.steady import steady
 
 SHOWN = 8
 VERSIONS = 4
@@ -57,7 +58,7 @@ class Augmentation:
         varied = rows.batch(batch_size).map(
             lambda shown, rest: (change(shown, training=True), rest), tf.data.AUTOTUNE
         )
-        return varied.prefetch(tf.data.AUTOTUNE)
+        return steady(varied.prefetch(4))
 
     def preview(self, pixels: Pixels, target: Path) -> None:
         """Draw eight pictures as they are, and below each what becomes of it in training, four times."""

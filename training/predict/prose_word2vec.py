@@ -23,6 +23,7 @@ from training.predict import neighbours, skipgram
 from training.predict.neighbours import Vectors
 from training.predict.relations import RELATIONS, Relation
 from training.predict.skipgram import Corpus, Draws
+from training.steady import steady
 from training.words import SPECIAL, Ids
 
 TOKENIZER = "tokenizer.json"
@@ -118,7 +119,7 @@ def batches(settings: Word2vecSettings, data: Corpus, seed: int) -> tf.data.Data
     wide = tf.TensorSpec((None, settings.negatives + 1), tf.int32)
     truth = tf.TensorSpec((None, settings.negatives + 1), tf.float32)
     signature = ({"word": ids, "others": wide}, truth)
-    return tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(4)
+    return steady(tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(4))
 
 
 def among(

@@ -26,6 +26,7 @@ from training.scaling import Scaling
 from training.score import rows, thresholds
 from training.score.layers import Verdict
 from training.score.rows import Rows, Values
+from training.steady import steady
 
 Choice = Literal["deviations", "quantile", "f1"]
 
@@ -117,7 +118,8 @@ def mean_score(_: Any, score: Any) -> Any:
 def batches(values: Values, settings: TumourSettings, passes: int) -> tf.data.Dataset:
     """Return shuffled batches of `passes` passes over the rows."""
     shuffled = tf.data.Dataset.from_tensor_slices(values).shuffle(len(values)).repeat(passes)
-    return shuffled.batch(settings.batch_size).map(lambda few: (few, {"score": tf.zeros(tf.shape(few)[0])}))
+    batched = shuffled.batch(settings.batch_size)
+    return steady(batched.map(lambda few: (few, {"score": tf.zeros(tf.shape(few)[0])})))
 
 
 def calibrate(model: keras.Model, data: Rows, settings: TumourSettings) -> None:
