@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from training import atomic
 
@@ -151,18 +152,10 @@ def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] 
     Grey ones each use the whole scale from their darkest to their brightest pixel. `titles` has one for each, of one line or more, or none.
     """
     columns = min(len(pictures), TILES_IN_A_ROW)
-    rows = -(-len(pictures) // columns)
     lines = max((text.count("\n") + 1 for text in titles), default=0)
-    height, width = (
-        pictures.shape[1] + (3 + pictures.shape[1] * lines // 7 if lines else 1),
-        pictures.shape[2] + 1,
-    )
-    paper = np.ones((rows * height, columns * width, *pictures.shape[3:]))
-    for place, tile in enumerate(pictures):
-        top, left = (place // columns + 1) * height - 1 - tile.shape[0], place % columns * width
-        span = float(tile.max() - tile.min()) or 1.0
-        shown = (tile - tile.min()) / span if tile.ndim == 2 else tile
-        paper[top : top + tile.shape[0], left : left + tile.shape[1]] = shown
+    above = 3 + pictures.shape[1] * lines // 7 if lines else 1
+    height, width = pictures.shape[1] + above, pictures.shape[2] + 1
+    paper = _laid_out(pictures, above)
     with picture(
         target, title, width=1.1 * columns, height=1.1 * columns * paper.shape[0] / paper.shape[1] + 0.4
     ) as axes:
@@ -173,6 +166,26 @@ def tiles(pictures: Numbers, target: Path, title: str, *, titles: Sequence[str] 
                 (place % columns + 0.5) * width, (place // columns + 1) * height - pictures.shape[1] - 2, text,
                 ha="center", va="bottom", fontsize=7,
             )  # fmt: skip
+
+
+def sheet(pictures: Numbers, target: Path) -> None:
+    """Write pictures as `tiles` draws them, without a title, three pixels for one: quick enough for every epoch."""
+    shades = Image.fromarray((255 * _laid_out(pictures, 1)).astype(np.uint8))
+    larger = shades.resize((3 * shades.width, 3 * shades.height), Image.Resampling.NEAREST)
+    atomic.write(target, lambda path: larger.save(path, "PNG"))
+
+
+def _laid_out(pictures: Numbers, above: int) -> Numbers:
+    """Return pictures on white, eight in a row, with `above` rows of pixels over each."""
+    columns = min(len(pictures), TILES_IN_A_ROW)
+    height, width = pictures.shape[1] + above, pictures.shape[2] + 1
+    paper = np.ones((-(-len(pictures) // columns) * height, columns * width, *pictures.shape[3:]))
+    for place, tile in enumerate(pictures):
+        top, left = (place // columns + 1) * height - 1 - tile.shape[0], place % columns * width
+        span = float(tile.max() - tile.min()) or 1.0
+        shown = (tile - tile.min()) / span if tile.ndim == 2 else tile
+        paper[top : top + tile.shape[0], left : left + tile.shape[1]] = shown
+    return paper
 
 
 def plane(groups: Mapping[str, Numbers], target: Path, title: str) -> None:

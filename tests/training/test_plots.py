@@ -33,3 +33,14 @@ def test_a_picture_is_drawn(draw: Callable[[Path], None], tmp_path: Path) -> Non
         assert min(picture.size) >= 400
         assert len(picture.convert("RGB").getcolors(maxcolors=1_000_000)) > 10
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_sheet_has_the_pictures_three_times_as_large_eight_in_a_row(tmp_path: Path) -> None:
+    pictures = np.zeros((9, 2, 2))
+    pictures[:, 1, 1] = 5.0
+    plots.sheet(pictures, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        shades = np.asarray(sheet)[1::3, 1::3]
+    assert shades.shape == (2 * 3, 8 * 3)
+    assert shades[:3, :3].tolist() == [[0, 0, 255], [0, 255, 255], [255, 255, 255]]
+    assert shades[3:, 3:].min() == 255, "there is only one in the second row"

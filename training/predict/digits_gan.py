@@ -23,6 +23,7 @@ from training.classify import pictures
 from training.classify.numpy_network import Network
 from training.classify.pictures import SIDE, Pictures
 from training.job import Expectation, Job, Loop, Profile, Settings
+from training.steady import steady
 
 JUDGED = 512
 """How many pictures are generated to be scored."""
@@ -33,7 +34,7 @@ class GanSettings(Settings):
     without the widest in the discriminator.
     """
 
-    epochs: PositiveInt = 150
+    epochs: PositiveInt = 110
     batch_size: PositiveInt = 64
     learning_rate: Annotated[float, Field(gt=0, le=0.01)] = 2e-4
     beta_1: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -125,7 +126,7 @@ def fit(model: Adversaries, settings: GanSettings, data: Pictures, loop: Loop) -
     model.optimizer.build(model.trainable_variables)  # of both, before the first step of either
     rows = tf.data.Dataset.from_tensor_slices(data.train.pixels).shuffle(len(data.train))
     model.fit(
-        rows.batch(settings.batch_size).prefetch(tf.data.AUTOTUNE),
+        steady(rows.batch(settings.batch_size).prefetch(4)),
         shuffle=False,  # they already are
         epochs=settings.epochs,
         initial_epoch=loop.initial_epoch,
@@ -148,8 +149,7 @@ class Critic(keras.callbacks.Callback):
             logs["val_score"] = score(self._judge, made)
         if self._directory is not None:
             self._directory.mkdir(exist_ok=True)
-            path = self._directory / f"epoch-{epoch + 1:04d}.png"
-            plots.tiles(made[:32, :, :, 0], path, f"Epoch {epoch + 1}, always from the same noise")
+            plots.sheet(made[:32, :, :, 0], self._directory / f"epoch-{epoch + 1:04d}.png")
 
 
 def classifier(data: Pictures) -> Network:
