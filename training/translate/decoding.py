@@ -24,7 +24,7 @@ def greedy(model: Transformer, sources: Rows, *, limit: int, batch_size: int = 1
     A source ends with END. Sources of like length share a batch; the order of the answers is theirs.
     """
     encode = tf.function(model.encode, input_signature=[tf.TensorSpec((None, None), tf.int32)])
-    step = tf.function(model.step, reduce_retracing=True)
+    step = tf.function(model.step, input_signature=[_inputs(model)])
     answers: list[list[int]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     for first in range(0, len(order), batch_size):
@@ -34,6 +34,23 @@ def greedy(model: Transformer, sources: Rows, *, limit: int, batch_size: int = 1
             ends = np.flatnonzero(row == END)
             answers[index] = [int(token) for token in (row[: ends[0]] if len(ends) else row)]
     return answers
+
+
+def _inputs(model: Transformer) -> dict[str, tf.TensorSpec]:
+    """Return what a step takes, whatever the sizes are: it is traced once."""
+    shape = model.dimensions
+    keys = tf.TensorSpec((None, shape.heads, None, shape.width // shape.heads), tf.float32)
+    names = [
+        f"{kind}_{letter}_{i}" for kind in ("past", "cross") for i in range(shape.depth) for letter in "kv"
+    ]
+    mask, one = tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None, 1), tf.int32)
+    return {
+        "ids": one,
+        "positions": one,
+        "past_mask": mask,
+        "source_mask": mask,
+        **dict.fromkeys(names, keys),
+    }
 
 
 def _batch(
