@@ -17,6 +17,16 @@ from training.run import Run, newest_first
 FIRST = ("tumour-autoencoder", "digits-cnn", "prose-lstm", "chat-gru", "english-french")
 """What a newcomer gets: a model or two for each word that has one to try, quickest first."""
 
+LONG = (
+    "reviews-bilstm",
+    "objects-cnn",
+    "objects-resnet",
+    "digits-gan",
+    "images-metadata",
+    "reviews-attention",
+)
+"""What is made next, longest first: of several at once, none shall be left to run alone at the end."""
+
 GROUPS = ("first", "all")
 """What may stand for several names."""
 
@@ -38,8 +48,10 @@ class Making:
 
 
 def chosen(named: str) -> tuple[str, ...]:
-    """Return the jobs that `named` lists with commas between them, the first ones first; raises UnknownJob."""
-    everything = (*FIRST, *(job for job in JOBS if job not in FIRST))
+    """Return the jobs that `named` lists with commas between them, in the order in which they are made; raises
+    UnknownJob.
+    """
+    everything = (*FIRST, *LONG, *(job for job in JOBS if job not in {*FIRST, *LONG}))
     wanted = {name for name in (part.strip() for part in named.split(",")) if name}
     if unknown := wanted - {*everything, *GROUPS}:
         raise UnknownJob(f"there is no job '{min(unknown)}'; there are {', '.join((*JOBS, *GROUPS))}")

@@ -139,5 +139,5 @@ def threads(at_once: int) -> dict[str, str]:
     """Return the environment that shares the processors among so many trainings; nothing for one, which has them all."""
     if at_once == 1:
         return {}
-    share = str(max(1, processors() // at_once))
+    share = str(-(-processors() // at_once))
     return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), share)

@@ -26,8 +26,8 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def usual_at_once() -> int:
-    """Return how many are made at a time: two where there are two processors, for none keeps both busy alone."""
-    return min(2, processors())
+    """Return how many are made at a time: few keep two processors busy, and while one starts or writes the others go on."""
+    return min(3, processors() + 1)
 
 
 @cli.command()
@@ -37,7 +37,7 @@ def main(
         str, typer.Option(help="Jobs with commas between them; `first` are a newcomer's.")
     ] = "all",
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=64, help="How many to make at once; two at most by default.")
+        int | None, typer.Option(min=1, max=64, help="How many to make at once; three at most by default.")
     ] = None,
     profile: Annotated[Profile, typer.Option(help="How long and how well to train.")] = "quick",
     again: Annotated[bool, typer.Option("--again", help="Train also what is up to date.")] = False,

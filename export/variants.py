@@ -125,7 +125,7 @@ def _latency_ratio(base: Base, original: Runner, changed: Runner) -> float:
     inputs = base.signature.inputs
     sizes = dict.fromkeys(free_axes(inputs), LONGEST)
     feeds = (draw(inputs, Case(rows, sizes, seed=1, mixed=True), base.example).feeds for rows in ROWS)
-    return max(compare(changed, original, each, budget_s=0.3).ratio for each in feeds)
+    return max(compare(changed, original, each, budget_s=0.15).ratio for each in feeds)
 
 
 def _int8(path: Path, target: Path) -> None:

@@ -30,7 +30,7 @@ class ObjectsSettings(PictureSettings):
     bound the random changes to training pictures.
     """
 
-    epochs: PositiveInt = 8
+    epochs: PositiveInt = 6
     batch_size: PositiveInt = 32
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 2e-3
     filters: tuple[PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128)

@@ -53,7 +53,7 @@ class TransferSettings(PictureSettings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     shots: Annotated[int, Field(ge=1)] | None = 30
     source_pictures: Annotated[int, Field(ge=80)] = 4000
-    source_epochs: PositiveInt = 8
+    source_epochs: PositiveInt = 6
 
 
 PROFILES: dict[Profile, dict[str, object]] = {

@@ -23,6 +23,7 @@ from training.classify import reviews
 from training.classify.reviews import Reviews, Texts
 from training.errors import DataError
 from training.job import Loop, Profile, Settings, Summary
+from training.steady import steady
 from training.words import UNKNOWN, End, Ids, Side, Window
 
 EXAMPLES = 64
@@ -39,7 +40,7 @@ class TextSettings(Settings):
     is a share `unknown` of all words in training, that the model can read what is not in its vocabulary.
     """
 
-    epochs: PositiveInt = 8
+    epochs: PositiveInt = 7
     batch_size: PositiveInt = 64
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 3e-3
     made: Annotated[int, Field(ge=20)] = 8000
@@ -142,7 +143,8 @@ def batches(data: Words, settings: TextSettings, outputs: Sequence[str]) -> tf.d
         return tf.where(hidden, UNKNOWN, ids), dict.fromkeys(outputs, classes)
 
     rows = tf.data.Dataset.from_tensor_slices((data.ids(part, settings.padding), part.classes))
-    return rows.shuffle(len(part)).batch(settings.batch_size).map(hide, tf.data.AUTOTUNE).prefetch(4)
+    hidden = rows.shuffle(len(part)).batch(settings.batch_size).map(hide, tf.data.AUTOTUNE)
+    return steady(hidden.prefetch(4))
 
 
 def measure(outputs: Mapping[str, Any], data: Words, directory: Path) -> dict[str, float]:

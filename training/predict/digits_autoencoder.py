@@ -24,7 +24,7 @@ from training.job import Expectation, Job, Loop, Profile, Settings
 class AutoencoderSettings(Settings):
     """Settings of `digits-autoencoder`; `hidden` are the widths between the pixels and the `code`."""
 
-    epochs: PositiveInt = 80
+    epochs: PositiveInt = 60
     batch_size: PositiveInt = 64
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 2e-3
     hidden: tuple[PositiveInt, ...] = (256, 128)

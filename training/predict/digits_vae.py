@@ -1,6 +1,6 @@
 """Digits from a plane of chance: a variational autoencoder (Kingma and Welling 2014) of dense layers.
 
-    python -m training digits-vae                    scikit-learn's digits, about 20 s on 2 cores
+    python -m training digits-vae                    scikit-learn's digits, about 15 s on 2 cores
     python -m training digits-vae --data mnist       MNIST, fetched by Keras
     python -m training digits-vae --data FOLDER      one subfolder of images for each class
 
@@ -28,7 +28,7 @@ class VaeSettings(Settings):
     divergence from the normal distribution against the error in nats (Higgins et al. 2017).
     """
 
-    epochs: PositiveInt = 100
+    epochs: PositiveInt = 70
     batch_size: PositiveInt = 64
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 2e-3
     hidden: tuple[PositiveInt, ...] = (256, 128)
