@@ -14,17 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.handmade import Builder
+from export.transformer_layers import Dense, Layers, beside, dense_of, query_of
 from service.bundle import Tensor
 
 if TYPE_CHECKING:
     import onnx
 
 Array = NDArray[Any]
-Dense = tuple[Array, Array]
-"""Kernel [in, out] and bias [out]; of a normalisation, its factor and its offset."""
-
-FAR = np.array(1e9, np.float32)
-ONE = np.array(1, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +67,24 @@ def weights_of(model: Any) -> DecoderWeights:
         embedding=embedding * np.float32(model.scale),
         positions=model.table,
         blocks=[_block_weights(block) for block in model.decoder],
-        norm=_dense(model.decoder_norm),
+        norm=dense_of(model.decoder_norm),
         output=embedding.T,
     )
 
 
 def _block_weights(block: Any) -> BlockWeights:
     own, cross = block.attention, block.cross
-    query, key, value = _scaled(own), _dense(own.key), _dense(own.value)
     return BlockWeights(
-        own_norm=_dense(block.attention_norm),
-        own=(
-            np.concatenate([query[0], key[0], value[0]], axis=1),
-            np.concatenate([query[1], key[1], value[1]]),
-        ),
-        own_output=_dense(own.output_projection),
-        cross_norm=_dense(block.cross_norm),
-        cross_query=_scaled(cross),
-        cross_output=_dense(cross.output_projection),
-        feed_forward_norm=_dense(block.feed_forward_norm),
-        inner=_dense(block.feed_forward.inner),
-        outer=_dense(block.feed_forward.outer),
+        own_norm=dense_of(block.attention_norm),
+        own=beside(query_of(own), dense_of(own.key), dense_of(own.value)),
+        own_output=dense_of(own.output_projection),
+        cross_norm=dense_of(block.cross_norm),
+        cross_query=query_of(cross),
+        cross_output=dense_of(cross.output_projection),
+        feed_forward_norm=dense_of(block.feed_forward_norm),
+        inner=dense_of(block.feed_forward.inner),
+        outer=dense_of(block.feed_forward.outer),
     )
-
-
-def _dense(layer: Any) -> Dense:
-    first, second = layer.get_weights()
-    return first, second
-
-
-def _scaled(attention: Any) -> Dense:
-    """The query's weights with the factor 1/sqrt(D) multiplied in."""
-    kernel, bias = _dense(attention.query)
-    factor = np.float32(attention.depth**-0.5)
-    return kernel * factor, bias * factor
 
 
 def context(weights: DecoderWeights) -> tuple[Tensor, ...]:
@@ -147,8 +127,7 @@ def graph(weights: DecoderWeights) -> onnx.ModelProto:
     own_bias, source_bias = step.biases()
     for i, block in enumerate(weights.blocks):
         x = step.block(x, i, block, own_bias, source_bias)
-    normal = step.normalise(x, weights.norm)
-    step.build.node("MatMul", normal, step.build.constant(weights.output), output="logits")
+    step.logits(x)
     return step.build.model("step", inputs(weights), outputs(weights))
 
 
@@ -157,6 +136,7 @@ class _Step:
 
     def __init__(self, weights: DecoderWeights) -> None:
         self.build = Builder()
+        self._layers = Layers(self.build, weights.epsilon)
         self._weights = weights
         self._heads = self.build.ints(0, weights.heads, 1, weights.depth)
         self._flat = self.build.ints(0, weights.heads * weights.depth)
@@ -174,31 +154,20 @@ class _Step:
     def biases(self) -> tuple[str, str]:
         """Return what is added to the scores over the past and over the source: 0, or far below it."""
         build = self.build
-        far, axes = build.constant(FAR), build.ints(1, 2)
-        past, source = (
-            build.node("Unsqueeze", build.node("Mul", build.node("Sub", mask, build.constant(ONE)), far), axes)
-            for mask in ("past_mask", "source_mask")
-        )  # fmt: skip
+        past, source = self._layers.bias("past_mask"), self._layers.bias("source_mask")
         # The new token sees itself: a last column of zeros.
         columns = build.constant(np.array([0, 0, 0, 0, 0, 0, 0, 1], np.int64))
         return build.node("Pad", past, columns), source
 
-    def normalise(self, x: str, weights: Dense) -> str:
-        """Add a layer normalisation."""
-        factor, offset = (self.build.constant(part) for part in weights)
-        return self.build.node(
-            "LayerNormalization", x, factor, offset, axis=-1, epsilon=self._weights.epsilon
-        )
-
-    def dense(self, x: str, weights: Dense) -> str:
-        """Add a product with a kernel, and a bias."""
-        kernel, bias = (self.build.constant(part) for part in weights)
-        return self.build.node("Gemm", x, kernel, bias)
+    def logits(self, x: str) -> None:
+        """Add the output."""
+        normal = self._layers.normalise(x, self._weights.norm)
+        self.build.node("MatMul", normal, self.build.constant(self._weights.output), output="logits")
 
     def block(self, x: str, index: int, weights: BlockWeights, own_bias: str, source_bias: str) -> str:
         """Add a decoder block; its new keys and values become outputs."""
-        build = self.build
-        together = self.dense(self.normalise(x, weights.own_norm), weights.own)
+        build, layers = self.build, self._layers
+        together = layers.dense(layers.normalise(x, weights.own_norm), weights.own)
         query, key, value = build.nodes("Split", together, outputs=(None,) * 3, axis=-1, num_outputs=3)
         new = [
             build.node("Reshape", part, self._heads, output=f"new_{letter}_{index}")
@@ -209,12 +178,11 @@ class _Step:
             for letter, part in zip("kv", new, strict=True)
         )
         attended = self._attend(query, keys, values, own_bias)
-        x = build.node("Add", x, self.dense(attended, weights.own_output))
-        query = self.dense(self.normalise(x, weights.cross_norm), weights.cross_query)
+        x = build.node("Add", x, layers.dense(attended, weights.own_output))
+        query = layers.dense(layers.normalise(x, weights.cross_norm), weights.cross_query)
         attended = self._attend(query, f"cross_k_{index}", f"cross_v_{index}", source_bias)
-        x = build.node("Add", x, self.dense(attended, weights.cross_output))
-        inner = build.node("Relu", self.dense(self.normalise(x, weights.feed_forward_norm), weights.inner))
-        return build.node("Add", x, self.dense(inner, weights.outer))
+        x = build.node("Add", x, layers.dense(attended, weights.cross_output))
+        return layers.feed_forward(x, weights.feed_forward_norm, weights.inner, weights.outer)
 
     def _attend(self, query: str, keys: str, values: str, bias: str) -> str:
         build = self.build

@@ -5,7 +5,7 @@ Knows the assets that such a job leaves, and nothing of files or versions.
 
 from __future__ import annotations
 
-from export import transformer_step
+from export import transformer_encoder, transformer_step
 from export.examples import read_examples
 from export.recipe import Endpoint, Recipe, Source
 from export.signing import signed
@@ -40,8 +40,16 @@ def _encode(source: Source, weights: transformer_step.DecoderWeights, vocabulary
         name=SOURCE, dtype="int32", shape=("batch", "source"), kind="token_ids", range=(0, vocabulary)
     )
     encode = signed([tokens], lambda named: source.model.encode(named[SOURCE]))
-    example = read_examples(source, SOURCE)
-    return Endpoint(ENCODE, encode, (tokens,), transformer_step.context(weights), example=example)
+    context = transformer_step.context(weights)
+    encoder = transformer_encoder.weights_of(source.model)
+    return Endpoint(
+        ENCODE,
+        encode,
+        (tokens,),
+        context,
+        lambda: transformer_encoder.graph(encoder, tokens, context),
+        read_examples(source, SOURCE),
+    )
 
 
 def _step(source: Source, weights: transformer_step.DecoderWeights) -> Endpoint:
