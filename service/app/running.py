@@ -8,7 +8,6 @@ error; connections close. A second signal ends the process at once.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from service.app import offering, storage, tracer
 from service.app.listening import HttpListener, StartError, bind
 from service.app.model_config_poll import ModelConfigPoll
 from service.config import ConfigError, Settings
+from service.engine import interpreter
 from service.gateway import Admin, Gateway
 from service.observability import logs
 from service.observability.metrics import Metrics
@@ -40,8 +40,6 @@ from service.repository.variants import Choice
 
 LINGER_S = 2.0
 """How long connections may take to write their last bytes."""
-_SWITCH_INTERVAL_S = 0.0001
-_GC_THRESHOLDS = (50_000, 20, 50)
 
 
 def run(settings: Settings, notes: Sequence[str] = ()) -> int:
@@ -64,7 +62,7 @@ def run(settings: Settings, notes: Sequence[str] = ()) -> int:
 async def _serve(settings: Settings) -> int:
     house = House(settings)
     stopping = _stop_on_signals()
-    _settle_memory()
+    interpreter.settle()
     return await house.serve(stopping)
 
 
@@ -247,15 +245,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     return stopping
-
-
-def _settle_memory() -> None:
-    """Tune the interpreter for a server.
-
-    What start-up made stays for ever: the collector need not look at it again. And the loop must not wait
-    the default 5 ms for the interpreter lock whenever a graph has run in another thread.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)

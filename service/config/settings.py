@@ -230,6 +230,9 @@ class Engine(_Group):
     max_queued: Count = Field(1024, description="requests that may wait for one graph")
     max_queued_bytes: Count = Field(256 * _MIB, description="bytes that may wait for one graph")
     inline_bound_s: Seconds = Field(0.001, description="runs expected to be shorter are made on the loop")
+    step_inline_bound_s: Seconds = Field(
+        0.002, description="the same for the steps of generation, of which one follows another"
+    )
     slots: Count = Field(32, description="sequences of a generator that step together")
     cache_bytes: Count | None = Field(
         None, description="state memory of a generator's running rows; unset bounds it by slots alone"

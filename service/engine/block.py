@@ -1,64 +1,90 @@
-"""One tensor of all slots in one piece of memory: rows side by side along axis 0, with room along its free axes.
+"""Tensors of all slots, those of one form in one piece of memory: rows side by side, with room along their free axes.
 
-Knows arrays and axes. The rows of neighbouring slots are a contiguous view, which the runtime takes without a copy.
+Knows arrays and axes. The rows that neighbouring slots have of a tensor are a contiguous view, which the runtime takes
+without a copy; what is done to all tensors of a row is done at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from service.bundle import Tensor
 from service.domain import Array
 
-SMALLEST_ROOM = 32
+ROOM_STEP = 16
+"""Room for what grows is made in such steps on the host: padding costs time in each run, making room in one of so many."""
 
 
-def room_for(count: int) -> int:
-    """Return the room that is made for `count` entries along an axis.
+def room_for(count: int, step: int) -> int:
+    """Return the room that is made for `count` entries along an axis: at least `step`, and a multiple of it.
 
-    Few sizes, so that growing rows are seldom moved: 32, 64, 96, … and from 256 on in steps of an eighth of the power
-    of two above, so at most a quarter too much.
+    Few sizes, so that growing rows are seldom moved: from eight steps on they are an eighth of the power of two above, so
+    at most a quarter too much.
     """
-    if count <= SMALLEST_ROOM:
-        return SMALLEST_ROOM
-    step = max(SMALLEST_ROOM, 1 << max(0, (count - 1).bit_length() - 3))
-    return -(-count // step) * step
+    step = max(step, 1 << max(0, (count - 1).bit_length() - 3))
+    return max(1, -(-count // step)) * step
+
+
+def fits(wanted: int, room: int) -> bool:
+    """Say whether `room` stays where `wanted` would do.
+
+    It is given back when a third would do: else one long text among short ones would be copied around again and again.
+    """
+    return room // 3 < wanted <= room
 
 
 class Block:
-    """`array` is [slots, ...]; the axes in `free` (counted with slots as 0) have room `room`, the others are fixed."""
+    """`array` is [tensors, slots, ...]; the axes in `free` (counted with slots as 0) have room `room`, the others are
+    fixed. `tensors` are of one shape, dtype and padding.
+    """
 
-    def __init__(self, tensor: Tensor, slots: int, free: Sequence[int], room: int = SMALLEST_ROOM) -> None:
-        self._tensor = tensor
+    def __init__(self, tensors: Sequence[Tensor], slots: int, free: Sequence[int], room: int) -> None:
+        self._tensors = tuple(tensors)
         self._slots = slots
-        self._free = tuple(free)
-        self.array = self._made([room] * len(self._free))
+        self.free = tuple(free)
+        self.use(self._made([room] * len(self.free)))
 
-    def resize(self, rooms: Sequence[int], rows: int) -> None:
-        """Give the free axes other room, and keep of the first `rows` rows what fits."""
-        self.array = self.resized(rooms, rows)
+    def use(self, array: Array) -> None:
+        """Take what `resized` has returned."""
+        self.array = array
+        self.by_name = {tensor.name: each for tensor, each in zip(self._tensors, array, strict=True)}
 
     def resized(self, rooms: Sequence[int], rows: int) -> Array:
-        """Return the array as `resize` would make it."""
+        """Return the array with other room along the free axes, and of the first `rows` rows what fits."""
         after = self._made(rooms)
-        window = tuple(
-            slice(min(old, new)) for old, new in zip(self.array.shape[1:], after.shape[1:], strict=True)
-        )
-        after[(slice(rows), *window)] = self.array[(slice(rows), *window)]
+        sizes = zip(self.array.shape[2:], after.shape[2:], strict=True)
+        window = (slice(None), slice(rows), *[slice(min(old, new)) for old, new in sizes])
+        after[window] = self.array[window]
         return after
 
-    def put(self, slot: int, row: Array) -> None:
-        """Write a row that may be smaller than the room; the rest becomes padding."""
-        here = self.array[slot]
-        if here.shape != row.shape:
-            here[...] = self._tensor.pad
-        here[tuple(slice(size) for size in row.shape)] = row
+    def put(self, slot: int, rows: Sequence[Array]) -> None:
+        """Write a row of each tensor; they may be smaller than the room, the rest becomes padding."""
+        here, shape = self.array[:, slot], rows[0].shape
+        for axis in self.free:
+            if (size := shape[axis - 1]) < here.shape[axis]:
+                here[(slice(None),) * axis + (slice(size, None),)] = self._tensors[0].pad
+        window = tuple([slice(size) for size in shape])
+        for each, row in zip(here, rows, strict=True):
+            each[window] = row
+
+    def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        """Make the rows of `targets` what those of `sources` are."""
+        self.array[:, targets] = self.array[:, sources]
 
     def _made(self, rooms: Sequence[int]) -> Array:
-        shape = [self._slots, *(size if isinstance(size, int) else 0 for size in self._tensor.shape[1:])]
-        for axis, room in zip(self._free, rooms, strict=True):
-            shape[axis] = room
+        tensor = self._tensors[0]
+        sizes = [size if isinstance(size, int) else 0 for size in tensor.shape]
+        for axis, room in zip(self.free, rooms, strict=True):
+            sizes[axis] = room
         # Zeros are not touched before they are written: memory is taken only for slots that are used.
-        return np.zeros(shape, self._tensor.dtype)
+        return np.zeros((len(self._tensors), self._slots, *sizes[1:]), tensor.dtype)
+
+
+def alike(tensors: Iterable[Tensor]) -> list[list[Tensor]]:
+    """Return the tensors that may share a block together, those of one shape, dtype and padding."""
+    groups: dict[object, list[Tensor]] = {}
+    for tensor in tensors:
+        groups.setdefault((tensor.shape, tensor.dtype, tensor.pad), []).append(tensor)
+    return list(groups.values())

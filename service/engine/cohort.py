@@ -18,28 +18,35 @@ from service.engine.sequence import Sequence as TokenSequence
 class Cohort:
     """`members` are sequences with the rows of the logits that are theirs: one, or one for each beam.
 
-    Of `quiet` sequences nothing is told but the tokens: they are only noted, and told by whoever delivers.
+    Of `quiet` sequences nothing is told but the tokens: they are only noted, and told by whoever delivers. The `new`
+    of them had no token when they came together.
+
+    The weights of a graph leave little of Python's own memory in the processor's caches, so that what a step costs here
+    is counted in different instructions and objects touched: few calls, and those on lists of plain numbers.
     """
 
     def __init__(self, members: Sequence[tuple[TokenSequence, Sequence[int]]], rows: int) -> None:
         self._members = members
         self.searches = [member for member in members if not isinstance(member[0].decoder, SampledSequence)]
         self._sampled: list[tuple[TokenSequence, SampledSequence]] = []
-        places = []
+        places, slots = list[int](), list[int]()
         for sequence, mine in members:
             if isinstance(sequence.decoder, SampledSequence):
                 self._sampled.append((sequence, sequence.decoder))
                 places.append(mine[0])
+                slots.append(sequence.slots[0])
+        decoders = [decoder for _, decoder in self._sampled]
+        self._choice = SampledRows(decoders)
         self._everything = places == list(range(rows))
         self._places = np.array(places, np.intp)
-        self.slots = np.array([sequence.slots[0] for sequence, _ in self._sampled], np.intp)
-        self._choice = SampledRows([decoder for _, decoder in self._sampled])
-        self._loud = [row for row, (_, decoder) in enumerate(self._sampled) if decoder.tells_logprobs]
-        self._quiet = [row for row, (_, decoder) in enumerate(self._sampled) if not decoder.tells_logprobs]
+        self.slots: slice | Array = _as_slice(slots) or np.array(slots, np.intp)
+        self._loud = [row for row, decoder in enumerate(decoders) if decoder.tells_logprobs]
+        self._quiet = [row for row, decoder in enumerate(decoders) if not decoder.tells_logprobs]
         self.quiet = [self._sampled[row][0] for row in self._quiet]
-        self._made = [self._sampled[row][1].made for row in self._quiet]
-        self._left = np.array([self._sampled[row][1].left for row in self._quiet])
-        self._ends = np.array(sorted(self._sampled[0][1].ends if self._sampled else ()), np.int64)
+        self.new = [sequence for sequence in self.quiet if not sequence.decoder.length]
+        self._notes = [decoders[row].made.append for row in self._quiet]
+        self._steps_left = min([decoders[row].left for row in self._quiet], default=0)
+        self._ends = decoders[0].ends if decoders else frozenset[int]()
 
     def sample(self, logits: Array) -> tuple[Array, list[tuple[TokenSequence, Token]], list[TokenSequence]]:
         """Choose a token for each sampled sequence: the tokens to be fed to `slots`, what is to be told of those that
@@ -54,19 +61,20 @@ class Cohort:
             if not sequence.over:
                 token = decoder.take(ids[row], logprobs[row], sequence.queue_s, tops.get(row, ()))
                 told.append((sequence, token))
-        return tokens, told, self._note(tokens, ids)
+        return tokens, told, self._note(ids)
 
-    def _note(self, tokens: Array, ids: list[int]) -> list[TokenSequence]:
+    def _note(self, ids: list[int]) -> list[TokenSequence]:
         """Note the tokens of the quiet, and return who ends with them."""
         if self._loud:
-            tokens, ids = tokens[self._quiet], [ids[row] for row in self._quiet]
-        for made, token in zip(self._made, ids, strict=True):
-            made.append(token)
-        self._left -= 1
-        ending = self._left == 0
-        if len(self._ends):
-            ending |= (tokens[:, None] == self._ends).any(axis=1)
-        return [self.quiet[row] for row in np.flatnonzero(ending)] if ending.any() else []
+            ids = [ids[row] for row in self._quiet]
+        for note, token in zip(self._notes, ids, strict=True):
+            note(token)
+        self._steps_left -= 1
+        if self._steps_left > 0 and self._ends.isdisjoint(ids):
+            return []
+        rows = zip(self._quiet, ids, strict=True)
+        ending = [row for row, token in rows if token in self._ends or self._sampled[row][1].left == 0]
+        return [self._sampled[row][0] for row in ending]
 
     def broken(self, logits: Array) -> list[tuple[TokenSequence, ArithmeticError]]:
         """Return the sampled sequences whose logits are not numbers."""
@@ -85,3 +93,10 @@ class Cohort:
     def without_over(self, rows: int) -> Cohort:
         """Return the same without the sequences that are over by now."""
         return Cohort([member for member in self._members if not member[0].over], rows)
+
+
+def _as_slice(numbers: list[int]) -> slice | None:
+    """Return the slice that has `numbers` in their order, if they are neighbours."""
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return None
+    return slice(numbers[0], numbers[0] + len(numbers))

@@ -8,60 +8,74 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from service.bundle import Tensor
 from service.domain import Array
-from service.engine.block import SMALLEST_ROOM, Block, room_for
+from service.engine.block import Block, alike, fits, room_for
 from service.engine.contracts import Held
 
 
 class ContextRows:
-    """The context inputs of all slots. A row is written once, when its sequence starts."""
+    """The context inputs of all slots. A row is written once, when its sequence starts. `version` is new when they lie
+    elsewhere.
+    """
+
+    room_step = 8
 
     def __init__(self, tensors: Sequence[Tensor], slots: int) -> None:
-        self._axes = {tensor.name: _free_axes(tensor) for tensor in tensors}
-        self._rooms = {name: SMALLEST_ROOM for axes in self._axes.values() for name in axes.values()}
-        self._blocks = {
-            tensor.name: Block(tensor, slots, list(self._axes[tensor.name])) for tensor in tensors
+        forms = alike(tensors)
+        self._names = [[tensor.name for tensor in form] for form in forms]
+        self._axes = [_free_axes(form[0]) for form in forms]
+        self._rooms = {label: self.room_step for axes in self._axes for label in axes.values()}
+        self._blocks = [
+            Block(form, slots, list(axes), self.room_step)
+            for form, axes in zip(forms, self._axes, strict=True)
+        ]
+        self.version = 0
+        self._sizes = {label: [0] * slots for label in self._rooms}
+        # An input that has the size of each free axis, and which of its axes it is.
+        self._told_by = {
+            label: (names[0], axis)
+            for names, axes in zip(self._names, self._axes, strict=True)
+            for axis, label in axes.items()
         }
-        self._sizes = {name: np.zeros(slots, np.int64) for name in self._rooms}
 
     def put(self, contexts: Sequence[tuple[Sequence[int], Mapping[str, Array]]], rows: int) -> None:
         """Write the context of each sequence to its rows; `rows` slots are in use, these included."""
-        for name, axes in self._axes.items():
-            for axis, label in axes.items():
-                for slots, context in contexts:
-                    self._sizes[label][list(slots)] = context[name].shape[axis - 1]
-        self._fit(rows)
-        for name, block in self._blocks.items():
+        for label, (name, axis) in self._told_by.items():
+            sizes = self._sizes[label]
             for slots, context in contexts:
                 for slot in slots:
-                    block.put(slot, context[name])
+                    sizes[slot] = context[name].shape[axis - 1]
+        self._fit(rows)
+        for names, block in zip(self._names, self._blocks, strict=True):
+            for slots, context in contexts:
+                values = [context[name] for name in names]
+                for slot in slots:
+                    block.put(slot, values)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make the rows of `targets` what those of `sources` are."""
         for sizes in self._sizes.values():
-            sizes[targets] = sizes[sources]
-        for block in self._blocks.values():
-            block.array[targets] = block.array[sources]
+            moved = [sizes[source] for source in sources]
+            for target, size in zip(targets, moved, strict=True):
+                sizes[target] = size
+        for block in self._blocks:
+            block.move(sources, targets)
 
     def feeds(self, part: slice) -> dict[str, Array | Held]:
         """Return the context inputs of a run over neighbouring slots."""
-        return {name: block.array[part] for name, block in self._blocks.items()}
+        return {name: array[part] for block in self._blocks for name, array in block.by_name.items()}
 
     def _fit(self, rows: int) -> None:
-        wanted = {label: room_for(int(sizes[:rows].max())) for label, sizes in self._sizes.items()}
-        # Shrinking waits until it halves the room: else one long text would be copied around again and again.
-        changed = {
-            label
-            for label, room in wanted.items()
-            if room > self._rooms[label] or room * 2 <= self._rooms[label]
-        }
+        wanted = {label: room_for(max(sizes[:rows]), self.room_step) for label, sizes in self._sizes.items()}
+        changed = {label for label, room in wanted.items() if not fits(room, self._rooms[label])}
+        if not changed:
+            return
+        self.version += 1
         self._rooms.update({label: wanted[label] for label in changed})
-        for name, axes in self._axes.items():
+        for block, axes in zip(self._blocks, self._axes, strict=True):
             if changed & set(axes.values()):
-                self._blocks[name].resize([self._rooms[label] for label in axes.values()], rows)
+                block.use(block.resized([self._rooms[label] for label in axes.values()], rows))
 
 
 def _free_axes(tensor: Tensor) -> dict[int, str]:

@@ -5,7 +5,7 @@ Each is a Protocol with few methods and has a fake in `tests/support`. Knows no 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -34,6 +34,17 @@ class Session(Protocol):
 
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         """Run once and return `outputs` in their order; raises whatever the runtime raises."""
+
+
+@runtime_checkable
+class BindingSession(Session, Protocol):
+    """A session whose graph runs on the host's memory as it is."""
+
+    def bind(self, feeds: Tensors, outputs: Tensors) -> Callable[[], None]:
+        """Return a run that reads `feeds` and writes `outputs` in place, whatever is in them then.
+
+        All are contiguous; `outputs` have the shapes and dtypes that the graph gives for these feeds.
+        """
 
 
 class Held(Protocol):

@@ -5,6 +5,7 @@ Pure: logits in, the next tokens and the parents of each row out. Knows nothing 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class Advance:
 class SampledSequence:
     """One row whose tokens are chosen one by one; `made` has them all.
 
-    The tokens of `given` come first, whatever would be chosen, and are told as well.
+    The tokens of `given` come first, whatever would be chosen, and are told as well. One that is `plain` takes the
+    token with the largest logit and tells nothing else of it.
     """
 
     width = 1
@@ -61,6 +63,7 @@ class SampledSequence:
         self.sampler.held = bool(given)
         self.top = sampling.logprobs or 0
         self.tells_logprobs = sampling.logprobs is not None or sampling.ranked or bool(given)
+        self.plain = self.sampler.plain and not self.tells_logprobs
         self.made: list[int] = []
         self._told = 0
         self._most = len(given) + max_new_tokens
@@ -110,9 +113,10 @@ class SampledRows:
 
     def __init__(self, decoders: Sequence[SampledSequence]) -> None:
         self._rows = np.arange(len(decoders))
+        self._silent: list[float | None] = [None] * len(decoders)
+        decoders = [] if all(decoder.plain for decoder in decoders) else decoders
         self._group = SamplerGroup([decoder.sampler for decoder in decoders])
         self._told = [row for row, decoder in enumerate(decoders) if decoder.tells_logprobs]
-        self._silent: list[float | None] = [None] * len(decoders)
         self._given = [(row, decoder.given) for row, decoder in enumerate(decoders) if decoder.given]
         self._wanted = [(row, decoder.top) for row, decoder in enumerate(decoders) if decoder.top]
 
@@ -122,8 +126,8 @@ class SampledRows:
         """
         best = logits.argmax(axis=1)
         highest = logits[self._rows, best]
-        # One that is no number is found to be the largest.
-        if not np.isfinite(highest).all():
+        # One that is no number is found to be the largest. A few numbers are looked at sooner than an array.
+        if not all(map(math.isfinite, highest.tolist())):
             raise ArithmeticError(NOT_NUMBERS)
         tokens = self._group.choose(logits, best)
         if self._given:

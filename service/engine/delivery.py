@@ -53,13 +53,17 @@ class Delivery:
         """Go on with those who took a step; `logits` are those of its rows."""
         cohort = self._cohorts.get(stepping.start)
         if cohort is None:
+            start = stepping.start
             members = [
-                (each, [slot - stepping.start for slot in each.slots])
+                (each, [slot - start for slot in each.slots] if start else each.slots)
                 for each in stepping.sequences
                 if not each.over
             ]
-            cohort = self._cohorts[stepping.start] = Cohort(members, stepping.rows)
-        self._decode(cohort, logits)
+            cohort = self._cohorts[start] = Cohort(members, stepping.rows)
+            self._decode(cohort, logits)
+            self._tell(cohort.new)
+        else:
+            self._decode(cohort, logits)
 
     def read(self, parts: Sequence[Part], logits: Array) -> None:
         """Go on with those who read; who has read everything, and those who followed, get their first token."""

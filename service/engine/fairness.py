@@ -61,6 +61,11 @@ class WaitingRoom(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         return iter(self._waiting)
 
+    @property
+    def contested(self) -> bool:
+        """Whether more than one client waits: only then it matters who was served how much."""
+        return len(self._waiting) > 1 and sum(bool(each.queue) for each in self._clients.values()) > 1
+
     def push(self, item: Item, caller: Caller, arrived_at_s: float) -> None:
         """Let `item` wait for a turn of its client."""
         client = self._clients.get(caller.client)

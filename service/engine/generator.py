@@ -30,7 +30,7 @@ from service.engine.placing import place
 from service.engine.roster import Reading, ReadingLimits, Roster, Round
 from service.engine.runs import ReadRun, Rows, RunBounds, StepRecord, StepRuns
 from service.engine.scheduling import Claim, Space
-from service.engine.sequence import Sequence, Told
+from service.engine.sequence import Sequence
 from service.errors import Invalid, Overloaded, ServiceError, TimedOut, TooLarge, Unavailable
 
 RETRY_AFTER_S = 1.0
@@ -56,7 +56,7 @@ class GenerationLimits:
     max_waiting: int = 256
     chunk: int = 64
     read_tokens: int = 256
-    inline_bound_s: float = 0.001
+    inline_bound_s: float = 0.002
     cache_bytes: int | None = None
     unread_tokens: int = 64
     stall_s: float = 30.0
@@ -85,7 +85,9 @@ class Generator:
             session, self._step, RunBounds(limits.inline_bound_s, limits.beside_bound_s), on_step
         )
         state = self._step.state
-        self._space = Space(limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes)
+        self._space = Space(
+            limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes, state.room_step
+        )
         reading = ReadingLimits(limits.chunk, limits.read_tokens)
         self._roster = Roster(self._step, self._space, reading, limits.stall_s, on_yield)
         self._beside: tuple[list[Part], asyncio.Future[ReadRun]] | None = None
@@ -143,10 +145,14 @@ class Generator:
         try:
             reason, outbox = None, sequence.outbox
             while reason is None:
-                while not outbox:
+                while not outbox.items:
                     await outbox.filled()
-                token = self._taken(sequence)
-                assert isinstance(token, Token), "a sampled sequence tells tokens"
+                token = outbox.items.popleft()
+                if sequence.stage == "paused":
+                    self._resume_if_read(sequence)
+                if not isinstance(token, Token):
+                    assert isinstance(token, ServiceError), "a sampled sequence tells tokens"
+                    raise token
                 reason = token.finish_reason
                 yield token
         finally:
@@ -167,9 +173,11 @@ class Generator:
         decoder = BeamSearch(beams, length_penalty, max_new_tokens, self._end_id)
         sequence = self._submit(decoder, prompt, max_new_tokens, deadline_at_s, caller)
         try:
-            while not sequence.outbox:
+            while not sequence.outbox.items:
                 await sequence.outbox.filled()
-            hypothesis = self._taken(sequence)
+            hypothesis = sequence.outbox.items.popleft()
+            if isinstance(hypothesis, ServiceError):
+                raise hypothesis
             assert isinstance(hypothesis, Hypothesis), "a beam search tells one hypothesis"
             return hypothesis
         finally:
@@ -184,14 +192,10 @@ class Generator:
         self._news.set()
         self._runs.close()
 
-    def _taken(self, sequence: Sequence) -> Told:
-        item = sequence.outbox.take()
-        if isinstance(item, ServiceError):
-            raise item
-        if sequence.stage == "paused" and len(sequence.outbox) <= self._limits.unread_tokens // 2:
+    def _resume_if_read(self, sequence: Sequence) -> None:
+        if len(sequence.outbox.items) <= self._limits.unread_tokens // 2:
             self._roster.resume(sequence)
             self._news.set()
-        return item
 
     def _leave(self, sequence: Sequence) -> None:
         if not sequence.over:

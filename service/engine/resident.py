@@ -21,11 +21,16 @@ from service.engine.contracts import Held
 from service.engine.device import DeviceSession, Resident
 from service.engine.slots import SlotState
 
+ROOM_STEP = 32
+"""Room is made in larger steps than on the host: with it addresses change, and what was recorded is recorded anew."""
+
 _Pairs = dict[tuple[int, ...], list[tuple[Resident, Resident]]]
 
 
 class ResidentState(SlotState):
     """State on a device. Its arrays on the host are never filled, and only say what shapes there are."""
+
+    room_step = ROOM_STEP
 
     def __init__(self, graph: StepGraph, signature: Signature, slots: int, session: DeviceSession) -> None:
         super().__init__(graph, signature, slots)
@@ -63,6 +68,10 @@ class ResidentState(SlotState):
             for name, table in self._tables.items()
         }
         self._write_rows(nothing, [0] * len(slots), slots)
+
+    def renew(self, slots: Sequence[int]) -> None:
+        """Do as `wipe`: on a device, whole rows are written as quickly as parts of them."""
+        self.wipe(slots)
 
     def feeds(self, part: slice) -> dict[str, Array | Held]:
         """Return the state inputs of a run over neighbouring slots; rows that are all new have no past."""
@@ -148,18 +157,20 @@ class ResidentState(SlotState):
             self._session.write_lines(pairs, np.array(sources, np.int64), np.array(targets, np.int64))
 
     def _table(self, entry: StateEntry) -> Resident:
-        shape = list(self._blocks[entry.input].array.shape)
+        shape = list(self._arrays[entry.input].shape)
         shape[0] = self._wide
         if entry.axis is not None:
             shape[entry.axis] = self.room
         return self._session.allocate(shape, self._dtype(entry))
 
     def _dtype(self, entry: StateEntry) -> str:
-        return self._blocks[entry.input].array.dtype.name
+        return str(self._arrays[entry.input].dtype)
 
 
 class ResidentContext(ContextRows):
     """Context on a device: written on the host when a row comes or moves, and sent there before it is fed again."""
+
+    room_step = ROOM_STEP
 
     def __init__(self, tensors: Sequence[Tensor], slots: int, session: DeviceSession) -> None:
         super().__init__(tensors, bucket_of(slots))
@@ -185,12 +196,13 @@ class ResidentContext(ContextRows):
         return {name: table.rows(part.start, count) for name, table in self._tables.items()}
 
     def _send(self) -> None:
-        for name, block in self._blocks.items():
+        arrays = [each for block in self._blocks for each in block.by_name.items()]
+        for name, array in arrays:
             table = self._tables.get(name)
-            if table is None or table.shape != block.array.shape:
-                table = self._session.allocate(block.array.shape, block.array.dtype.name)
+            if table is None or table.shape != array.shape:
+                table = self._session.allocate(array.shape, array.dtype.name)
                 self._tables[name] = table
-            table.memory.write(block.array)
+            table.memory.write(array)
         self._changed = False
 
 

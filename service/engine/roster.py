@@ -9,7 +9,7 @@ import bisect
 import itertools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from service.engine import scheduling
@@ -20,6 +20,8 @@ from service.engine.step import StepFeeds
 from service.errors import ServiceError, TimedOut
 
 _PRECEDENCE = operator.attrgetter("precedence")
+CHARGED_EVERY_S = 0.1
+"""As long as only one client waits, those who run are charged so seldom: another one's turns begin where that left it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Roster:
         self.changed = False
         self._arrived = False
         self._held_rounds = 0
+        self._charged_at_s = -math.inf
 
     @property
     def running(self) -> int:
@@ -148,16 +151,24 @@ class Roster:
         """Make who does not fit any more yield, lay the rest side by side, and return what to run."""
         self._running.sort(key=_PRECEDENCE)
         self._make_room()
+        ready = [each for each in self._running if each.stage == "reading" and self._only_steps(each)]
+        first_tokens = [each.pending[0][-1] for each in ready]
+        for each in ready:
+            each.step()
         stepping = self._stepping()
         reading, counts = self._reading()
         chosen = reading[: len(counts)]
-        ordered = [[slot for each in group for slot in _fed(each)] for group in (*stepping, chosen)]
-        placed = {slot for section in ordered for slot in section}
-        parked = [slot for each in self._running for slot in each.slots if slot not in placed]
-        self._arrange([*ordered, parked])
+        sections = [_fed(group) for group in (*stepping, chosen)]
+        rows = self.rows
+        if sum(map(len, sections)) < rows:
+            placed = {slot for section in sections for slot in section}
+            sections.append([slot for each in self._running for slot in each.slots if slot not in placed])
+        self._arrange(sections, rows)
+        if ready:
+            self._step.next[[each.slots[0] for each in ready], 0] = first_tokens
         self.changed = False
-        longest = max([sequence.tokens for sequence in self._running], default=0)
-        self._step.state.fit(longest, self.rows, tight=self._space.limit_bytes is not None)
+        longest = self._longest()
+        self._step.state.fit(longest, rows, tight=self._space.limit_bytes is not None)
         return self._round(stepping, chosen, counts, longest)
 
     def read(self, sequence: Sequence) -> list[Sequence]:
@@ -170,20 +181,31 @@ class Roster:
         if not sequence.forked and len(sequence.slots) > 1:
             siblings = sequence.slots[1:]
             self._step.state.move([source] * len(siblings), siblings)
-        sequence.forked = True
         for each in (sequence, *followers):
-            each.stage = "stepping"
-            each.pending = ()
+            each.step()
         self.changed = True
         return [sequence, *followers]
+
+    def _only_steps(self, sequence: Sequence) -> bool:
+        """Whether a sequence that reads has one token left and nobody takes over what it has read: that is a step."""
+        return (
+            sequence.decoder.width == 1
+            and sequence.fed == len(sequence.pending[0]) - 1
+            and self._readers.get(sequence.prompt.tokens) is not sequence
+        )
 
     def _claims(self) -> list[Claim]:
         return [sequence.claim for sequence in self._running]
 
     def _together(self) -> list[Claim]:
         """Return what the running sequences take, as one claim; there is none if nobody runs."""
-        longest = max([sequence.tokens for sequence in self._running], default=0)
-        return [Claim(self.rows, longest)] if self._running else []
+        return [Claim(self.rows, self._longest())] if self._running else []
+
+    def _longest(self) -> int:
+        """Return how many tokens the longest of the running sequences has, 0 where nobody asks how many there are."""
+        if not self._step.state.grows:
+            return 0
+        return max([sequence.tokens for sequence in self._running], default=0)
 
     def _check_times(self, now_s: float) -> None:
         upcoming = math.inf
@@ -247,8 +269,10 @@ class Roster:
             self._held_rounds += 1
             return
         self._held_rounds = 0
-        for sequence in self._running:
-            self._charge(sequence)
+        if self._waiting.contested or now_s >= self._charged_at_s + CHARGED_EVERY_S:
+            self._charged_at_s = now_s
+            for sequence in self._running:
+                self._charge(sequence)
         claims = self._together()
         while True:
             following = self._yielded[0] if self._yielded else self._waiting.peek(now_s)
@@ -318,20 +342,24 @@ class Roster:
             reading = reading[:1]
         return reading, scheduling.plan_reading([each.unread for each in reading], self._chunk, self._most)
 
-    def _arrange(self, sections: list[list[int]]) -> None:
-        target_of = {
+    def _arrange(self, sections: list[list[int]], rows: int) -> None:
+        moved = {
             slot: target
             for section, targets in zip(sections, scheduling.arrange(sections), strict=True)
             for slot, target in zip(section, targets, strict=True)
+            if slot != target
         }
-        moved = {slot: to for slot, to in target_of.items() if slot != to and slot < self._space.slots}
-        if moved:
-            self._step.move(list(moved), list(moved.values()))
+        if not moved:
+            return
+        known = {slot: target for slot, target in moved.items() if slot < self._space.slots}
+        if known:
+            self._step.move(list(known), list(known.values()))
         new = [sequence for sequence in self._running if sequence.slots[0] >= self._space.slots]
         for sequence in self._running:
-            sequence.slots = [target_of[slot] for slot in sequence.slots]
+            if not moved.keys().isdisjoint(sequence.slots):
+                sequence.slots = [moved.get(slot, slot) for slot in sequence.slots]
         if new:
-            self._step.begin([(each.slots, each.prompt.context) for each in new], len(target_of))
+            self._step.begin([(each.slots, each.prompt.context) for each in new], rows)
 
     def _round(
         self, stepping: list[list[Sequence]], chosen: list[Sequence], counts: tuple[int, ...], longest: int
@@ -339,18 +367,20 @@ class Roster:
         runs = []
         start = 0
         for group in stepping:
-            rows = sum(len(_fed(each)) for each in group)
-            readers = tuple(each for each in group if each.stage == "reading")
+            rows = len(_fed(group))
+            readers = tuple([each for each in group if each.stage == "reading"])
             for each in readers:
                 self._step.next[each.reading_slots, 0] = [tokens[each.fed] for tokens in each.pending]
-            runs.append(
-                Stepping(start, tuple(each for each in group if each.stage == "stepping"), readers, rows)
-            )
+            steppers = tuple([each for each in group if each.stage == "stepping"])
+            runs.append(Stepping(start, steppers, readers, rows))
             start += rows
         reading = Reading(start, tuple(chosen), counts) if chosen else None
         return Round(reading, tuple(runs), longest)
 
 
-def _fed(sequence: Sequence) -> list[int]:
+def _fed(group: Iterable[Sequence]) -> list[int]:
     """Return the slots of the rows that are fed: while a prompt is read once for all rows, only the first."""
-    return sequence.reading_slots if sequence.stage == "reading" else sequence.slots
+    slots: list[int] = []
+    for each in group:
+        slots += each.reading_slots if each.stage == "reading" else each.slots
+    return slots

@@ -16,8 +16,9 @@ from typing import cast
 import numpy as np
 
 from service.domain import Array, Tensors
-from service.engine.contracts import Held, HoldingSession, Session
+from service.engine.contracts import BindingSession, Held, HoldingSession, Session
 from service.engine.cost import RunCost
+from service.engine.steady import SteadyFeeds
 from service.engine.step import StepFeeds
 
 MOST_COPIED_BYTES = 8 * 2**20
@@ -75,6 +76,7 @@ class StepRuns:
     ) -> None:
         self._session = session
         self._held = step.state.holdable
+        self._binds = session if isinstance(session, BindingSession) else None
         self._step = step
         self._bounds = bounds
         self._on_step = on_step
@@ -211,6 +213,8 @@ class StepRuns:
 
     def _outputs(self, feeds: Mapping[str, Array | Held]) -> dict[str, Array | Held]:
         session, names = self._session, self._step.outputs
+        if self._binds is not None and isinstance(feeds, SteadyFeeds):
+            return dict(zip(names, feeds.run(self._binds, names), strict=True))
         if not self._held:
             arrays = session.run(cast("Tensors", feeds), names)
             return dict(zip(names, arrays, strict=True))

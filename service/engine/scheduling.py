@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from service.engine.block import room_for
+from service.engine.block import ROOM_STEP, room_for
 
 HEADROOM_TOKENS = 16
 """Whoever starts beside others must leave them room for so many more tokens, or it would soon have to yield."""
@@ -33,13 +33,15 @@ class Claim:
 class Space:
     """How many rows there may be, and how many bytes of state; `limit_bytes` None means that rows alone count.
 
-    A row takes `row_bytes`, and `token_bytes` for each token that there is room for: as much as the longest needs.
+    A row takes `row_bytes`, and `token_bytes` for each token that there is room for: as much as the longest needs, in
+    steps of `room_step`.
     """
 
     slots: int
     limit_bytes: int | None = None
     row_bytes: int = 0
     token_bytes: int = 0
+    room_step: int = ROOM_STEP
 
     def taken(self, claims: Iterable[Claim], more_tokens: int = 0) -> int:
         """Return how many bytes `claims` take together, each with `more_tokens` tokens more."""
@@ -47,7 +49,7 @@ class Space:
         for claim in claims:
             rows += claim.rows
             longest = max(longest, claim.tokens)
-        return rows * (self.row_bytes + room_for(longest + more_tokens) * self.token_bytes)
+        return rows * (self.row_bytes + room_for(longest + more_tokens, self.room_step) * self.token_bytes)
 
     def holds(self, claims: Sequence[Claim], more_tokens: int = 0) -> bool:
         """Say whether `claims` fit side by side."""

@@ -25,20 +25,13 @@ Stage = Literal["reading", "away", "following", "stepping", "paused"]
 
 
 class Outbox:
-    """What was told and not yet read; for one reader."""
+    """What was told and not yet read; for one reader, who takes `items` from the left."""
 
-    __slots__ = ("_items", "_reader")
+    __slots__ = ("_reader", "items")
 
     def __init__(self) -> None:
-        self._items: deque[Told] = deque()
+        self.items: deque[Told] = deque()
         self._reader: asyncio.Future[None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def take(self) -> Told:
-        """Return what was told next; there must be something."""
-        return self._items.popleft()
 
     def filled(self) -> asyncio.Future[None]:
         """Return what is done as soon as something is told. Not a coroutine: a reader waits for most of its tokens."""
@@ -47,13 +40,13 @@ class Outbox:
 
     def put(self, *items: Told) -> int:
         """Tell something; returns how much is unread."""
-        self._items.extend(items)
+        self.items.extend(items)
         reader = self._reader
         if reader is not None:
             self._reader = None
             if not reader.done():
                 reader.set_result(None)
-        return len(self._items)
+        return len(self.items)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,6 +106,12 @@ class Sequence:
         histories = self.decoder.histories() if self.forked else self.decoder.histories()[:1]
         self.pending = tuple(prompt + history for history in histories)
 
+    def step(self) -> None:
+        """Take one token after another from now on."""
+        self.stage = "stepping"
+        self.pending = ()
+        self.forked = True
+
     def part(self, count: int) -> list[tuple[int, ...]]:
         """Return the next `count` tokens of each row that reads."""
         return [tokens[self.fed : self.fed + count] for tokens in self.pending]
@@ -123,7 +122,7 @@ class Sequence:
             tokens = self.decoder.untold(self.queue_s)
             if tokens:
                 return self.outbox.put(*tokens)
-        return len(self.outbox)
+        return len(self.outbox.items)
 
     def tell(self, item: Told) -> None:
         """Tell the reader something; an error is the last."""

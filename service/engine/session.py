@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,7 @@ _CPU_QUOTA_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
 _CPU_PERIOD_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
+_CPU_DEVICE = "cpu"
 _SPIN_US = "100"
 """For so long a worker thread waits awake for the next part of a run."""
 _Provider = str | tuple[str, dict[str, str]]
@@ -105,6 +106,21 @@ class OnnxSession:
         """Run once; raises what ONNX Runtime raises."""
         results: list[Array] = self._session.run(outputs, feeds, self._options(NOT_RECORDED))
         return results
+
+    def bind(self, feeds: Tensors, outputs: Tensors) -> Callable[[], None]:
+        """Return a run bound to arrays (`contracts.BindingSession`)."""
+        binding = self._session.io_binding()
+        for name, array in feeds.items():
+            binding.bind_cpu_input(name, array)
+        for name, array in outputs.items():
+            binding.bind_output(name, _CPU_DEVICE, 0, array.dtype, array.shape, array.ctypes.data)
+        options, kept = self._options(NOT_RECORDED), (feeds, outputs)
+
+        def run() -> None:
+            assert kept, "the arrays live as long as the run"
+            self._session.run_with_iobinding(binding, options)
+
+        return run
 
     def allocate(self, shape: Sequence[int], dtype: str) -> Resident:
         """Return a new tensor of zeros (`device.DeviceSession`).

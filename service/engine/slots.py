@@ -5,7 +5,6 @@ Driven by the manifest's state entries. Knows arrays and axes; knows no model, s
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +12,8 @@ import numpy as np
 
 from service.bundle import Signature, StateEntry, StepGraph
 from service.domain import Array
-from service.engine.block import SMALLEST_ROOM, Block, room_for
+from service.engine.appended import appended, here
+from service.engine.block import ROOM_STEP, Block, alike, fits, room_for
 from service.engine.contracts import Held
 
 
@@ -26,7 +26,7 @@ def aligned(graph: StepGraph) -> bool:
 
 
 class SlotState:
-    """The state tensors of all slots, and how many tokens each slot has seen.
+    """The state tensors of all slots, and how many tokens each slot has seen. `version` is new when they lie elsewhere.
 
     A `replace` entry keeps its last output; an `append` entry keeps its slices side by side along its axis, in
     `room` that all rows share. The rows of a run are neighbouring slots, so that what is fed is a view; a mask says
@@ -34,27 +34,36 @@ class SlotState:
     Hugging Face's mask, the rows of a run must be of one age (`aligned`).
     """
 
+    room_step = ROOM_STEP
+
     def __init__(self, graph: StepGraph, signature: Signature, slots: int) -> None:
+        for entry in graph.state:
+            free = {
+                axis for axis, size in enumerate(signature.input(entry.input).shape) if isinstance(size, str)
+            }
+            if free - {0, entry.axis}:
+                raise ValueError(f"state '{entry.input}' has a free axis that nothing fills")
         self.seen = np.zeros(slots, np.int64)
+        self.version = 0
         mask = graph.past_mask or graph.mask
         appends = any(entry.axis is not None for entry in graph.state)
         self.aligned = aligned(graph)
         # Where nothing is appended or masked, there is room for everything.
-        self.room = SMALLEST_ROOM if appends or mask else sys.maxsize
+        self.room = room_for(0, self.room_step) if appends or mask else sys.maxsize
         self._past = self.room
         self._entries = graph.state
-        self._blocks = {
-            entry.input: Block(
-                signature.input(entry.input), slots, () if entry.axis is None else (entry.axis,), self.room
-            )
-            for entry in graph.state
-        }
-        for name, block in self._blocks.items():
-            if 0 in block.array.shape:
-                raise ValueError(f"state '{name}' has a free axis that nothing fills")
+        self._appended = appended(graph.state, signature, slots, self.room)
+        self._replaced = [entry for entry in graph.state if entry.axis is None]
+        rest = alike(signature.input(entry.input) for entry in self._replaced)
+        self._fixed = [Block(tensors, slots, (), 0) for tensors in rest]
+        self._name_arrays()
         self._rows = np.arange(slots)
-        self._places: dict[int, Array] = {}
         self._valid = np.zeros((slots, self.room), signature.input(mask).dtype) if mask else None
+
+    @property
+    def grows(self) -> bool:
+        """Whether room is made for tokens."""
+        return self.room != sys.maxsize
 
     @property
     def row_bytes(self) -> int:
@@ -69,11 +78,18 @@ class SlotState:
     @property
     def bytes(self) -> int:
         """How much memory the state takes if all slots are used."""
-        return sum(block.array.nbytes for block in self._blocks.values())
+        return sum(block.array.nbytes for block in self._blocks())
 
     def _row_bytes(self, entry: StateEntry) -> int:
-        array = self._blocks[entry.input].array
-        return array.nbytes // len(array)
+        array = self._arrays[entry.input]
+        return int(array.nbytes) // len(array)
+
+    def _blocks(self) -> list[Block]:
+        return [*self._fixed, *[each.block for each in self._appended]]
+
+    def _name_arrays(self) -> None:
+        self.version += 1
+        self._arrays = {name: array for block in self._blocks() for name, array in block.by_name.items()}
 
     def clear(self, slots: Sequence[int]) -> None:
         """Make slots new again. What was appended is left, and masked."""
@@ -81,27 +97,32 @@ class SlotState:
         self.seen[rows] = 0
         if self._valid is not None:
             self._valid[rows] = 0
-        for entry in self._entries:
-            if entry.axis is None:
-                self._blocks[entry.input].array[rows] = 0
+        for block in self._fixed:
+            block.array[:, rows] = 0
 
     def wipe(self, slots: Sequence[int]) -> None:
         """Make slots new again, and forget what was appended: a NaN shows through any mask."""
-        self.clear(slots)
-        for block in self._blocks.values():
-            block.array[list(slots)] = 0
+        self._erase(list(slots), self.room)
+
+    def renew(self, slots: Sequence[int]) -> None:
+        """Do as `wipe` for slots whose runs went well: behind what their rows have seen, nothing was written."""
+        rows = list(slots)
+        self._erase(rows, max(self.seen[rows].tolist(), default=0))
+
+    def _erase(self, rows: list[int], tokens: int) -> None:
+        self.clear(rows)
+        for each in self._appended:
+            each.erase(rows, tokens)
 
     def fit(self, longest: int, rows: int, *, tight: bool = False) -> None:
         """Make room for `longest` tokens in each of the first `rows` slots.
 
-        Room that is not needed any more is given back when it is half of all, or, if `tight`, at once.
+        Room that is not needed any more is given back when it is most of all (`fits`), or, if `tight`, at once.
         """
-        wanted = room_for(longest)
-        least = self.room if tight else self.room // 2 + 1
-        if self.room == sys.maxsize or least <= wanted <= self.room:
+        wanted = room_for(longest, self.room_step)
+        if not self.grows or wanted == self.room or (not tight and fits(wanted, self.room)):
             return
         before, self.room = self.room, wanted
-        self._places.clear()
         try:
             self._resize(wanted, rows)
         except BaseException:
@@ -113,28 +134,30 @@ class SlotState:
 
     def _resize(self, wanted: int, rows: int) -> None:
         """Make the room of every entry `wanted`, or of none where memory fails."""
-        resized = {
-            entry.input: self._blocks[entry.input].resized([wanted], rows)
-            for entry in self._entries
-            if entry.axis is not None
-        }
-        for name, array in resized.items():
-            self._blocks[name].array = array
+        resized = [each.block.resized([wanted], rows) for each in self._appended]
+        for each, array in zip(self._appended, resized, strict=True):
+            each.use(array)
+        self._name_arrays()
 
     @property
     def holdable(self) -> tuple[str, ...]:
         """The outputs that need not come back to the host's memory: here there are none."""
         return ()
 
-    def feeds(self, part: slice) -> dict[str, Array | Held]:
-        """Return the state inputs of a run over neighbouring slots, as views; rows that are all new have no past."""
+    def look(self, part: slice) -> int:
+        """Return the length of the past that a run over neighbouring slots is fed."""
         if self.aligned:
             self._past = int(self.seen[part.start])
-        elif self.room != sys.maxsize:
+        elif self.grows:
             self._past = self.room if self.seen[part].any() else 0
+        return self._past
+
+    def feeds(self, part: slice) -> dict[str, Array | Held]:
+        """Return the state inputs of a run over neighbouring slots, as views; rows that are all new have no past."""
+        self.look(part)
         feeds: dict[str, Array | Held] = {}
         for entry in self._entries:
-            array = self._blocks[entry.input].array[part]
+            array = self._arrays[entry.input][part]
             if entry.axis is not None and self._past < self.room:
                 array = array[_window(array.ndim, entry.axis, slice(self._past))]
             feeds[entry.input] = array
@@ -152,17 +175,14 @@ class SlotState:
         if counts is not None:
             self.put(self._rows[part], outputs, counts, self._past)
             return
-        lines: dict[int, Array] = {}
-        for entry in self._entries:
-            new = outputs[entry.output]
-            assert isinstance(new, np.ndarray), "nothing is held elsewhere"
-            if entry.axis is None:
-                self._blocks[entry.input].array[part] = new
-            else:
-                self._append_one(entry, part, new, lines)
+        seen = self.seen[part]
+        for entry in self._replaced:
+            self._arrays[entry.input][part] = here(outputs[entry.output])
+        for each in self._appended:
+            each.append_one(part, outputs, seen, self._past)
         if self._valid is not None:
-            self._valid[self._rows[part], self.seen[part]] = 1
-        self.seen[part] += 1
+            self._valid[self._rows[part], seen] = 1
+        seen += 1
 
     @property
     def past(self) -> int:
@@ -173,13 +193,10 @@ class SlotState:
         self, slots: Array, outputs: Mapping[str, Array | Held], counts: Sequence[int], past: int
     ) -> None:
         """Take over the state outputs, one row for each of `slots`, of a run that was fed `past`."""
-        for entry in self._entries:
-            new = outputs[entry.output]
-            assert isinstance(new, np.ndarray), "nothing is held elsewhere"
-            if entry.axis is None:
-                self._blocks[entry.input].array[slots] = new
-            else:
-                self._append(entry, slots, new, counts, past)
+        for entry in self._replaced:
+            self._arrays[entry.input][slots] = here(outputs[entry.output])
+        for each in self._appended:
+            each.append(slots, outputs, self.seen[slots], counts, past)
         self._count(slots, counts)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
@@ -187,41 +204,14 @@ class SlotState:
         self.seen[targets] = self.seen[sources]
         if self._valid is not None:
             self._valid[targets] = self._valid[sources]
-        for block in self._blocks.values():
-            block.array[targets] = block.array[sources]
+        for block in self._blocks():
+            block.move(sources, targets)
 
     def _count(self, slots: Array, counts: Sequence[int] | Array) -> None:
         if self._valid is not None:
             for slot, start, count in zip(slots, self.seen[slots], counts, strict=True):
                 self._valid[slot, start : start + count] = 1
         self.seen[slots] += np.asarray(counts)
-
-    def _append_one(self, entry: StateEntry, part: slice, new: Array, lines: dict[int, Array]) -> None:
-        """Write one slice a row, all rows at once: the array is seen as lines, of which one for each row and head.
-
-        `lines` has which those are, by the number of heads, for all entries of a step.
-        """
-        array = self._blocks[entry.input].array
-        assert entry.axis is not None
-        outer = math.prod(array.shape[1 : entry.axis])
-        line = math.prod(array.shape[entry.axis + 1 :])
-        if outer not in lines:
-            if outer not in self._places:
-                self._places[outer] = (self._rows[:, None] * outer + np.arange(outer)) * self.room
-            lines[outer] = self._places[outer][part] + self.seen[part, None]
-        slices = new.reshape(len(new), outer, -1, line)[:, :, self._past if entry.whole else 0]
-        array.reshape(-1, line)[lines[outer]] = slices
-
-    def _append(self, entry: StateEntry, slots: Array, new: Array, counts: Sequence[int], past: int) -> None:
-        array = self._blocks[entry.input].array
-        assert entry.axis is not None
-        # A whole output has the past that was fed before the new slices.
-        first = past if entry.whole else 0
-        for row, (slot, count) in enumerate(zip(slots, counts, strict=True)):
-            start = int(self.seen[slot])
-            window = _window(array.ndim - 1, entry.axis - 1, slice(start, start + count))
-            taken = _window(array.ndim - 1, entry.axis - 1, slice(first, first + count))
-            array[slot][window] = new[row][taken]
 
 
 def _window(axes: int, axis: int, part: slice) -> tuple[slice, ...]:

@@ -6,6 +6,7 @@ Driven by the manifest's step block. Knows tokens, lengths, positions, masks, co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from service.domain import Array, Tensors
 from service.engine.context import ContextRows
 from service.engine.contracts import Held
 from service.engine.slots import SlotState
+from service.engine.steady import SteadyFeeds
 
+MOST_STEADY = 256
+"""Of so many parts of the slots it is remembered what their steps are fed."""
 _EVERY_TOKEN = 3
 """The rank of logits [batch, time, vocabulary]."""
 
@@ -40,11 +44,16 @@ class StepFeeds:
         self._every_logit = len(signature.output(graph.logits).shape) == _EVERY_TOKEN
         self._suppressed = list(graph.suppressed)
         self._ones = np.ones(slots, self._lengths.dtype if self._lengths else np.int64)
+        self._at = np.zeros((slots, 1), self._positions.dtype if self._positions else np.int64)
         self.next = np.zeros((slots, 1), self._tokens.dtype)
         self.state, self._context = kept or (
             SlotState(graph, signature, slots),
             ContextRows([signature.input(name) for name in graph.context], slots),
         )
+        # A mask over past and new is made anew for each step, and a past of the rows' age is longer each time.
+        self._stays = self._mask is None and not self.state.aligned and not self.state.holdable
+        self._steady: dict[tuple[int, int], SteadyFeeds] = {}
+        self._lying = self.state.version, self._context.version
         self.outputs = (graph.logits, *(entry.output for entry in graph.state))
 
     @property
@@ -60,7 +69,7 @@ class StepFeeds:
 
         Whoever had them before may have left with numbers in them that are none, which no mask takes away.
         """
-        self.state.wipe([slot for slots, _ in contexts for slot in slots])
+        self.state.renew([slot for slots, _ in contexts for slot in slots])
         self._context.put(contexts, rows)
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
@@ -69,13 +78,30 @@ class StepFeeds:
         self.state.move(sources, targets)
         self._context.move(sources, targets)
 
-    def step(self, part: slice) -> dict[str, Array | Held]:
-        """Return the feeds of a run that gives each slot its next token."""
+    def step(self, part: slice) -> Mapping[str, Array | Held]:
+        """Return the feeds of a run that gives each slot its next token: the same as long as the arrays are."""
+        past = self.state.look(part)
+        self._at[part, 0] = self.state.seen[part]
+        lying = self.state.version, self._context.version
+        if lying != self._lying or len(self._steady) > MOST_STEADY:
+            self._lying = lying
+            self._steady.clear()
+        key = part.start, part.stop
+        feeds = self._steady.get(key)
+        if feeds is not None and past:
+            return feeds
+        made = self._step(part)
+        if past and self._stays:
+            self._steady[key] = steady = SteadyFeeds(cast("Tensors", made))
+            return steady
+        return made
+
+    def _step(self, part: slice) -> dict[str, Array | Held]:
         feeds = {self._tokens.name: self.next[part], **self.state.feeds(part), **self._context.feeds(part)}
         if self._lengths is not None:
             feeds[self._lengths.name] = self._ones[part]
         if self._positions is not None:
-            feeds[self._positions.name] = self.state.seen[part, None].astype(self._positions.dtype)
+            feeds[self._positions.name] = self._at[part]
         if self._graph.past_mask:
             feeds[self._graph.past_mask] = self.state.valid(part)
         if self._mask is not None:

@@ -165,7 +165,7 @@ class BundleLoader:
             GenerationLimits(
                 slots=self._engine.slots,
                 max_waiting=self._engine.max_queued,
-                inline_bound_s=self._engine.inline_bound_s,
+                inline_bound_s=self._engine.step_inline_bound_s,
                 cache_bytes=self._engine.cache_bytes,
                 stall_s=self._engine.stall_s,
             ),

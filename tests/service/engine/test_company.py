@@ -113,7 +113,7 @@ async def test_what_could_never_fit_the_cache_is_refused_at_the_door() -> None:
     with pytest.raises(TooLarge, match="cache"):
         await ids(generator, Prompt((1,)), 64)
     with pytest.raises(TooLarge):
-        await generator.search(Prompt((1,)), 4, 0.6, 5, in_s(5))
+        await generator.search(Prompt((1,)), 4, 0.6, 20, in_s(5))
     assert len(await ids(generator, Prompt((1,)), 63)) == 63
 
 

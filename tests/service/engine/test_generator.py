@@ -440,3 +440,18 @@ async def test_a_cache_grows_beyond_its_first_room() -> None:
     )
     prompt = Prompt((1,), {"source": np.ones(1, np.float32)})
     assert ids(await collect(generator, prompt, 100)) == expected((1,), 100, None, source=1)
+
+
+async def test_a_prompt_of_one_token_is_a_step_like_any_other_and_its_answer_is_told_at_once() -> None:
+    session = FakeSession(attention)
+    limits = GenerationLimits(slots=2, inline_bound_s=60.0, deliver_s=1e9)
+    generator = Generator(session, ATTENTION, ATTENTION_SIGNATURE, limits, end_id=None)
+    first = generator.stream(Prompt((1,), {"source": np.ones(1, np.float32)}), GREEDY, 50, in_s(20))
+    begun = await anext(first)
+    second = generator.stream(Prompt((2,), {"source": np.ones(1, np.float32)}), GREEDY, 50, in_s(20))
+    runs = len(session.batch_sizes)
+    assert (await anext(second)).id == expected((2,), 1, None, source=1)[0]
+    assert set(session.batch_sizes[runs + 1 :]) <= {2}, "it shares the steps of who runs"
+    rest = [begun.id, *[token.id async for token in first]]
+    assert rest == expected((1,), 50, None, source=1)
+    await second.aclose()

@@ -181,11 +181,17 @@ def test_any_company_has_the_tokens_of_the_hosts_memory(
     assert far == near
 
 
+class Roomy(SlotState):
+    """On the host, with the room that it has on a device."""
+
+    room_step = ResidentState.room_step
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_state_is_what_it_is_in_the_hosts_memory(opened: dict[str, Step], kind: str) -> None:
     """Write, move, grow and clear the same numbers in both."""
     session, graph, signature = opened[kind]
-    near = SlotState(graph, signature, 5)
+    near = Roomy(graph, signature, 5)
     far = ResidentState(graph, signature, 5, bound(session))
     numbers = np.random.default_rng(3)
     for longest, part, told in (

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.block import room_for
+from service.engine.block import fits, room_for
 from service.engine.scheduling import (
     LOT_ROUNDS,
     Claim,
@@ -17,7 +17,7 @@ from service.engine.scheduling import (
     staying,
 )
 
-SPACE = Space(slots=8, limit_bytes=1000, row_bytes=10, token_bytes=1)
+SPACE = Space(slots=8, limit_bytes=1000, row_bytes=10, token_bytes=1, room_step=32)
 CLAIMS = st.lists(st.builds(Claim, st.integers(1, 4), st.integers(1, 100)), max_size=8)
 SPACES = st.builds(
     Space, st.integers(1, 12), st.none() | st.integers(0, 5000), st.integers(0, 50), st.integers(0, 5)
@@ -35,7 +35,7 @@ def test_every_row_takes_as_much_room_as_the_longest() -> None:
 
 
 def test_who_starts_beside_others_leaves_them_room_to_grow() -> None:
-    space = Space(slots=2, limit_bytes=2 * 32, token_bytes=1)
+    space = Space(slots=2, limit_bytes=2 * 32, token_bytes=1, room_step=32)
     assert space.holds([Claim(1, 17), Claim(1, 17)])
     assert starts(space, [Claim(1, 16)], Claim(1, 16))
     assert not starts(space, [Claim(1, 17)], Claim(1, 17))
@@ -53,7 +53,7 @@ def test_free_slots_wait_for_a_lot_of_them_only_while_more_wait_and_not_for_long
 
 
 def test_the_last_yield_until_the_rest_fit() -> None:
-    space = Space(slots=8, limit_bytes=128, token_bytes=1)
+    space = Space(slots=8, limit_bytes=128, token_bytes=1, room_step=32)
     assert staying(space, [Claim(1, 32)] * 4) == 4
     assert staying(space, [Claim(1, 33)] * 4) == 2
     assert staying(space, [Claim(1, 100), Claim(1, 1)]) == 1
@@ -111,7 +111,18 @@ def test_sections_lie_side_by_side_and_as_many_as_can_stay(data: st.DataObject) 
         start = span.stop
 
 
-@given(st.integers(1, 10_000))
-def test_room_is_enough_and_at_most_a_quarter_too_much(count: int) -> None:
-    assert count <= room_for(count) <= max(32, count + 32, count * 1.25)
-    assert room_for(room_for(count)) == room_for(count)
+@given(st.integers(1, 10_000), st.sampled_from((8, 32)))
+def test_room_is_enough_and_at_most_a_step_or_a_quarter_too_much(count: int, step: int) -> None:
+    room = room_for(count, step)
+    assert count <= room < max(count + step, count * 1.25)
+    assert room % step == 0
+    assert room_for(room, step) == room
+
+
+@given(st.integers(1, 10_000), st.sampled_from((8, 32)))
+def test_room_is_given_back_only_when_a_third_would_do(count: int, step: int) -> None:
+    room = room_for(count, step)
+    assert fits(room, room)
+    assert fits(room // 3 + 1, room)
+    assert not fits(room // 3, room)
+    assert not fits(room + 1, room)
