@@ -26,7 +26,7 @@ def generation(  # noqa: PLR0913  # one parameter for each option of the command
     *,
     models: Annotated[Path, typer.Option(help="Where bundles are.")] = Path("models"),
     model: Annotated[list[str] | None, typer.Option(help="Which models to measure.")] = None,
-    requests: Annotated[int, typer.Option(min=64, help="Requests of a trace.")] = 400,
+    requests: Annotated[int, typer.Option(min=64, help="Requests of a trace.")] = 1000,
     slots: Annotated[int, typer.Option(min=1, help="Rows side by side.")] = 32,
     repeats: Annotated[int, typer.Option(min=1, help="How often the ways are interleaved.")] = 3,
     load: Annotated[
@@ -38,8 +38,10 @@ def generation(  # noqa: PLR0913  # one parameter for each option of the command
 ) -> None:
     """Compare one-at-a-time, static and continuous batching on the same graphs and arrivals, interleaved."""
     from loadtests.generation import comparison, report, subject  # noqa: PLC0415  # the engine; not for --help
+    from service.engine import interpreter  # noqa: PLC0415
 
     console = Console(width=140)
+    interpreter.settle()  # all ways alike, as in a gateway
     plan = comparison.Plan(slots, repeats, load, seed)
     well = True
     for name in model or ("prose-lstm", "english-french"):

@@ -26,7 +26,7 @@ MODES = (ONE, STATIC, CONTINUOUS)
 BARE = "bare loop"
 """One at a time, with nobody to hand a token to: what the machine gives, not a way to serve."""
 SHARE_ROWS = 16
-SHARE_TOKENS = 64
+SHARE_TOKENS = 40
 SHARE_WAVES = 8
 STRETCH = 20
 
@@ -134,7 +134,8 @@ def _serve(
 
 
 def own_share(subject: Subject, plan: Plan) -> float:
-    """Return which share of a step of 16 rows the generator's loop takes beside `session.run`.
+    """Return which share of a step of 16 rows the generator's loop takes beside `session.run`; no row ends before it has
+    made `SHARE_TOKENS`.
 
     Of the quicker quarter of stretches of `STRETCH` steps: the others were interrupted by what else runs on the machine.
     A stretch is long enough that tokens are told in it as often as they always are.
@@ -144,7 +145,7 @@ def own_share(subject: Subject, plan: Plan) -> float:
     for _ in range(SHARE_WAVES):
         steps = list[StepRecord]()
         trace = [Request(longest.prompt, SHARE_TOKENS)] * SHARE_ROWS
-        modes.continuous(subject, trace, max(plan.slots, SHARE_ROWS), steps.append)
+        modes.continuous(subject, trace, max(plan.slots, SHARE_ROWS), steps.append, ends=False)
         whole = [step for step in steps if step.rows == step.tokens == SHARE_ROWS]
         for stretch in (whole[start : start + STRETCH] for start in range(0, len(whole), STRETCH)):
             loop_s, run_s = sum(step.loop_s or 0.0 for step in stretch), sum(step.run_s for step in stretch)

@@ -100,9 +100,9 @@ async def _tell(runs: Iterator[list[tuple[int, int]]], outboxes: Sequence[Outbox
 
 async def _read(outbox: Outbox, seen: Served) -> None:
     while True:
-        while not outbox:
+        while not outbox.items:
             await outbox.filled()
-        token = outbox.take()
+        token = outbox.items.popleft()
         assert isinstance(token, Token)
         if token.finish_reason is not None:
             return
@@ -121,20 +121,32 @@ def _filled(served: Sequence[Served], first: int, batches: Batches) -> int:
 
 
 def continuous(
-    subject: Subject, trace: Sequence[Request], slots: int, on_step: OnStep = lambda _: None
+    subject: Subject,
+    trace: Sequence[Request],
+    slots: int,
+    on_step: OnStep = lambda _: None,
+    *,
+    ends: bool = True,
 ) -> list[Served]:
-    """Serve by the engine: a batcher for the encoder, the generator for the steps, each of which `on_step` hears of."""
-    return uvloop.run(_continuous(subject, trace, slots, on_step))
+    """Serve by the engine: a batcher for the encoder, the generator for the steps, each of which `on_step` hears of.
+
+    Without `ends`, sequences go on over the token that ends one.
+    """
+    end_id = subject.task.end_id if ends else None
+    limits = GenerationLimits(slots=slots, max_waiting=len(trace))
+
+    def generator() -> Generator:
+        return Generator(
+            subject.engine_step, subject.task.step, subject.signature, limits, end_id=end_id, on_step=on_step
+        )
+
+    return uvloop.run(_continuous(subject, trace, generator))
 
 
 async def _continuous(
-    subject: Subject, trace: Sequence[Request], slots: int, on_step: OnStep
+    subject: Subject, trace: Sequence[Request], make: Callable[[], Generator]
 ) -> list[Served]:
-    limits = GenerationLimits(slots=slots, max_waiting=len(trace))
-    generator = Generator(
-        subject.engine_step, subject.task.step, subject.signature, limits,
-        end_id=subject.task.end_id, on_step=on_step,
-    )  # fmt: skip
+    generator = make()
     encoder = _encoder(subject, len(trace))
 
     async def serve(request: Request, seen: Served) -> None:
