@@ -132,7 +132,23 @@ def test_a_file_that_was_on_its_way_when_another_failed_is_not_kept(bench: Bench
 def test_a_fetch_that_failed_goes_on_where_it_was(bench: Bench) -> None:
     path = f"{PLACE}/model.onnx"
     bench.files.truncated.add(path)
-    with pytest.raises(LoadError):
+    chunks, keep, kept = bench.files.chunks, Cache.keep, threading.Event()
+
+    def after_another(wanted: str) -> Iterator[bytes]:
+        if wanted == path:
+            assert kept.wait(20)
+        return chunks(wanted)
+
+    def told(cache: Cache, sha256: str, file: Path) -> None:
+        keep(cache, sha256, file)
+        if file.name.startswith("golden"):
+            kept.set()
+
+    with (
+        patch.object(bench.files, "chunks", after_another),
+        patch.object(Cache, "keep", told),
+        pytest.raises(LoadError),
+    ):
         bench.fetch()
     bench.files.truncated.clear()
     first = set(bench.files.reads)
