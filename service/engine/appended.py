@@ -64,13 +64,11 @@ class Appended:
 
     def _index(self) -> None:
         tensors, slots, *sizes = self.block.array.shape
-        outer, room, self._line = self._parts(sizes)
-        self._outer = outer
+        self._outer, room = math.prod(sizes[: self.axis - 1]), sizes[self.axis - 1]
+        self._line = math.prod(sizes[self.axis :])
         self._lines = self.block.array.reshape(-1, self._line)
-        self._places = (np.arange(tensors * slots * outer) * room).reshape(tensors, slots, outer)
-
-    def _parts(self, sizes: Sequence[int]) -> tuple[int, int, int]:
-        return math.prod(sizes[: self.axis - 1]), sizes[self.axis - 1], math.prod(sizes[self.axis :])
+        places = np.arange(tensors * slots * self._outer) * room
+        self._places = places.reshape(tensors, slots, self._outer)
 
     def _window(self, part: slice) -> tuple[slice, ...]:
         return (slice(None),) * self.axis + (part,)
