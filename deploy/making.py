@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from deploy.child import Child
 from deploy.collection import Making, finished_run
 from deploy.display import Display
 
+TRAINING, EXPORT = "training", "export"
 LOG = "make.log"
 EPOCH = re.compile(r"epoch (\d+)/(\d+) ")
 TRAINED_SHARE = 0.9
@@ -49,7 +49,7 @@ class Maker:
     ) -> None:
         self._making, self._display = making, display
         self._at_once, self._wanted = at_once, wanted
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[Child] = set()
         self._stopped = False
 
     def make(self, jobs: Sequence[str]) -> list[Outcome]:
@@ -65,8 +65,8 @@ class Maker:
 
     def _stop(self) -> None:
         self._stopped = True
-        for process in tuple(self._running):
-            process.terminate()
+        for child in tuple(self._running):
+            child.terminate()
 
     def _make(self, job: str) -> Outcome | None:
         if self._stopped or not self._wanted():
@@ -90,39 +90,28 @@ class Maker:
         if found is None:
             self._display.tell(job, 0.0, f"training ({making.profile})")
             flags = ("--profile", making.profile, "--runs", str(making.runs), "--resume")
-            run = self._python(job, log, "training", job, *flags)
+            run = self._run(job, log, TRAINING, job, *flags)
         else:
             run = str(found.path)
         self._display.tell(job, TRAINED_SHARE, "exporting")
-        self._python(job, log, "export", run, "--models", str(making.models))
+        self._run(job, log, EXPORT, run, "--models", str(making.models))
         return "published"
 
-    def _python(self, job: str, log: TextIO, module: str, *arguments: str) -> str:
+    def _run(self, job: str, log: TextIO, module: str, *arguments: str) -> str:
         """Run a module of ours, pass on its epochs, and return its last line; raises FailedError if it ends badly."""
-        process = subprocess.Popen(  # noqa: S603  # our own
-            [sys.executable, "-m", module, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **threads(self._at_once)},
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-        assert process.stdout is not None
-        self._running.add(process)
+        child = Child(module, arguments)
+        self._running.add(child)
         if self._stopped:
-            process.terminate()
-        os.setpriority(os.PRIO_PROCESS, process.pid, 10)  # requests to a gateway come before training
+            child.terminate()
         last = ""
-        with process.stdout as lines:
-            for line in lines:
-                log.write(line)
-                log.flush()
-                last = line.strip() or last
-                if epoch := EPOCH.match(line):
-                    self._display.tell(job, TRAINED_SHARE * int(epoch[1]) / int(epoch[2]), line.strip())
-        code = process.wait()
-        self._running.discard(process)
+        for line in child.lines():
+            log.write(line)
+            log.flush()
+            last = line.strip() or last
+            if epoch := EPOCH.match(line):
+                self._display.tell(job, TRAINED_SHARE * int(epoch[1]) / int(epoch[2]), line.strip())
+        code = child.wait()
+        self._running.discard(child)
         if code < 0:
             raise FailedError("stopped" if self._stopped else f"{module} was ended by signal {-code}")
         if code > 0:

@@ -6,6 +6,7 @@ Knows arguments, exit codes and what to print. Exit 0: all are up to date; 1: so
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from deploy import display
 from deploy.collection import Making, chosen, outdated
-from deploy.making import Maker, Outcome, processors
+from deploy.making import Maker, Outcome, processors, threads
 from training.errors import UnknownJob
 from training.job import Profile
 
@@ -57,8 +58,10 @@ def main(
         console.print(f"{skipped} of {len(wanted)} up to date", highlight=False)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
+    at_once = jobs or usual_at_once()
+    os.environ.update(threads(at_once))
     with display.for_console(todo, console) as shown:
-        outcomes = Maker(making, shown, at_once=jobs or usual_at_once()).make(todo)
+        outcomes = Maker(making, shown, at_once=at_once).make(todo)
     if failed := [outcome for outcome in outcomes if outcome.failure]:
         console.print(_summary(failed))
         raise typer.Exit(1)

@@ -21,14 +21,14 @@ def import_tensorflow() -> None:
 
 @contextmanager
 def hold_stderr() -> Iterator[None]:
-    """Keep what the block writes to standard error to ourselves, unless the block raises."""
+    """Keep what the block writes to standard error to ourselves, unless the block fails (an interrupt is no failure)."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(terminal, held.read())
             raise

@@ -40,9 +40,13 @@ print(version)
 
 @pytest.fixture(autouse=True)
 def _scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m training` and `python -m export` find these first."""
-    (tmp_path / "training.py").write_text(TRAINING)
-    (tmp_path / "export.py").write_text(EXPORT)
+    """They run instead of training and export."""
+    for name, script in (("TRAINING", TRAINING), ("EXPORT", EXPORT)):
+        (tmp_path / f"made_by_{name.lower()}.py").write_text(script)
+        monkeypatch.setattr(f"deploy.making.{name}", f"made_by_{name.lower()}")
+    for name in threads(2):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
 
 
@@ -83,7 +87,7 @@ def test_a_job_that_fails_leaves_the_others_and_is_named_with_its_log(tmp_path: 
 
 def test_a_process_that_was_killed_is_not_told_by_its_last_epoch(tmp_path: Path) -> None:
     (outcome,) = Maker(making(tmp_path), Heard()).make(["digits-siamese"])
-    assert outcome.failure == "training was ended by signal 9"
+    assert outcome.failure == "made_by_training was ended by signal 9"
 
 
 def test_what_went_well_ends_with_0_and_a_job_that_there_is_not_with_2() -> None:
