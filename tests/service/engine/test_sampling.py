@@ -187,8 +187,9 @@ def test_what_is_drawn_is_what_the_truncations_leave(  # one for each of them
     drawn = set(draw(sampling, logits, 30))
     left = left_by_hand(logits, sampling)
     assert drawn <= left
-    if len(left) <= 3:
-        assert left == set(draw(sampling, logits, 300)) or top_k == 1
+    least = np.exp((logits[list(left)].min() - logits.max()) / sampling.temperature)
+    if len(left) <= 3 and least > 0.1:  # at least one draw in thirty
+        assert left == set(draw(sampling, logits, 300))
 
 
 def test_min_p_drops_what_is_improbable_beside_the_best() -> None:
