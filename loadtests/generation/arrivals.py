@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -16,25 +17,34 @@ from collections.abc import AsyncIterator, Sequence
 
 async def arrivals(times_s: Sequence[float]) -> AsyncIterator[int]:
     """Yield how many have come so far each time that some have; `times_s`, ascending, count on `time.perf_counter`."""
-    clock = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    clock = _started(times_s)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), clock.stdout
     )
-    assert clock.stdin is not None
-    assert clock.stdout is not None
-    clock.stdin.write(json.dumps(list(times_s)).encode())
-    clock.stdin.close()
     came = 0
     try:
         while came < len(times_s):
-            more = len(await clock.stdout.read(4096))
+            more = len(await reader.read(4096))
             if not more:
                 raise RuntimeError("the process that lets requests come has ended before the last of them")
             came += more
             yield came
     finally:
-        if clock.returncode is None:
-            clock.kill()
-        await clock.wait()
+        transport.close()
+        clock.kill()
+        clock.wait()
+
+
+def _started(times_s: Sequence[float]) -> subprocess.Popen[bytes]:
+    # The loop would copy this process to begin another, and each page would be copied again when it is written to.
+    clock = subprocess.Popen(  # noqa: S603  # our own
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert clock.stdin is not None
+    with clock.stdin as times:
+        times.write(json.dumps(list(times_s)).encode())
+    return clock
 
 
 def main() -> None:

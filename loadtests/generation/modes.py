@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import uvloop
 
 from loadtests.generation.arrivals import arrivals
@@ -28,6 +27,7 @@ from service.engine.contracts import Prompt, Token
 from service.engine.generator import GenerationLimits, Generator
 from service.engine.runs import StepRecord
 from service.engine.sequence import Outbox
+from service.tasks.encoding import Encoding
 
 OnStep = Callable[[StepRecord], None]
 GREEDY = Sampling(temperature=0.0)
@@ -148,9 +148,10 @@ async def _continuous(
 ) -> list[Served]:
     generator = make()
     encoder = _encoder(subject, len(trace))
+    prompt_of = _prompts(subject, encoder)
 
     async def serve(request: Request, seen: Served) -> None:
-        prompt = await _prompt(subject, encoder, request)
+        prompt = await prompt_of(request)
         async for token in generator.stream(prompt, GREEDY, request.max_tokens, NEVER_S):
             seen.tell(token.id, time.perf_counter())
 
@@ -176,11 +177,19 @@ def _encoder(subject: Subject, callers: int) -> Batcher | None:
     return Batcher(subject.engine_encode, signature, BatchLimits(max_queued=callers))
 
 
-async def _prompt(subject: Subject, encoder: Batcher | None, request: Request) -> Prompt:
+def _prompts(subject: Subject, encoder: Batcher | None) -> Callable[[Request], Awaitable[Prompt]]:
+    """Return what makes a prompt of a request, as a task of the service does."""
     task = subject.task
     if encoder is None or not isinstance(task, Translate):
-        return Prompt(request.prompt)
-    feeds = {task.source: np.array([request.prompt], np.int32)}
-    answer = await encoder.run(feeds, task.step.context, NEVER_S)
-    context = {name: answer.outputs[name][0].copy() for name in task.step.context}
-    return Prompt((task.start_id,), context)
+
+        async def given(request: Request) -> Prompt:
+            return Prompt(request.prompt)
+
+        return given
+    encode, start_id = Encoding(encoder, task.source, task.step.context), task.start_id
+
+    async def encoded(request: Request) -> Prompt:
+        context, _ = await encode(request.prompt, NEVER_S)
+        return Prompt((start_id,), context)
+
+    return encoded

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.bundle import Signature, Tensor
+from service.bundle import Signature
 from service.domain import Array
-from service.engine.feeds import BATCH, Request
+from service.engine.feeds import BATCH, Request, paddable_axes
 
 
 class OutputRowsError(Exception):
@@ -35,6 +35,11 @@ class Merger:
     def __init__(self, signature: Signature) -> None:
         self._inputs = signature.inputs
         self._outputs = {tensor.name: tensor for tensor in signature.outputs}
+        paddable = paddable_axes(signature)
+        self._padded = {
+            tensor.name: [(place, axis) for place, axis in enumerate(tensor.shape) if axis in paddable]
+            for tensor in signature.outputs
+        }
 
     def merge(self, requests: Sequence[Request]) -> Merged:
         """Return the feeds of one run for requests whose keys agree, rows in the requests' order."""
@@ -53,10 +58,11 @@ class Merger:
     def split(self, outputs: Sequence[Array], requests: Sequence[Request]) -> list[dict[str, Array]]:
         """Return each request's own rows of `outputs`, padded axes cut back to its own length.
 
-        An output without a batch axis goes to everyone whole. Raises OutputRowsError.
+        What is cut is copied, so that it does not keep the whole run's output alive; the rest are views. An output
+        without a batch axis goes to everyone whole. Raises OutputRowsError.
         """
         names = requests[0].outputs
-        if len(requests) == 1 and not requests[0].lengths:
+        if len(requests) == 1:
             self._check_rows(names, outputs, requests[0])
             return [dict(zip(names, outputs, strict=True))]
         answers: list[dict[str, Array]] = [{} for _ in requests]
@@ -66,11 +72,16 @@ class Merger:
             batched = tensor.shape[:1] == (BATCH,)
             if batched and output.shape[:1] != (total,):
                 raise OutputRowsError(f"output '{name}' has shape {list(output.shape)} for {total} rows")
+            padded = self._padded[name]
+            window = [slice(None)] * output.ndim
             start = 0
             for answer, request in zip(answers, requests, strict=True):
-                rows = output[start : start + request.rows] if batched else output
-                answer[name] = _trim(rows, tensor, request.lengths) if request.lengths else rows
-                start += request.rows
+                if batched:
+                    window[0] = slice(start, start := start + request.rows)
+                for place, axis in padded:
+                    window[place] = slice(request.lengths[axis])
+                rows = output[tuple(window)] if window else output
+                answer[name] = rows.copy() if padded else rows
         return answers
 
     def _check_rows(self, names: Sequence[str], outputs: Sequence[Array], request: Request) -> None:
@@ -105,10 +116,3 @@ def _join_padded(parts: Sequence[Array], pad: float) -> Array:
         joined[window] = part
         start += len(part)
     return joined
-
-
-def _trim(output: Array, tensor: Tensor, lengths: dict[str, int]) -> Array:
-    window = tuple(
-        slice(lengths.get(axis)) if isinstance(axis, str) else slice(None) for axis in tensor.shape
-    )
-    return output[window]

@@ -40,7 +40,12 @@ class Encoding:
         """Return the context of one text, without a batch axis; raises as `contracts.Runner.run`."""
         feeds = self._feeds(ids)
         answer = await self._encoder.run(feeds, self._made, deadline_at_s)
-        # Copied: a view of one row would keep the whole batch alive.
-        context = {name: answer.outputs[name][0].copy() for name in self._made}
+        context = {name: _own_row(answer.outputs[name]) for name in self._made}
         context.update({name: feeds[name][0] for name in self._fed})
         return context, answer.timing
+
+
+def _own_row(output: Array) -> Array:
+    """Return the only row; a view of others' memory is copied, for it would keep a whole batch alive."""
+    row: Array = output[0]
+    return row if output.flags.owndata else row.copy()
