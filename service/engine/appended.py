@@ -37,10 +37,9 @@ class Appended:
         self.block.use(array)
         self._index()
 
-    def erase(self, rows: Sequence[int], tokens: int) -> None:
-        """Write zeros over the first `tokens` places of rows."""
-        where: tuple[slice | list[int], ...] = (slice(None), list(rows), *self._window(slice(tokens))[1:])
-        self.block.array[where] = 0
+    def erase(self, rows: list[int]) -> None:
+        """Write zeros over rows."""
+        self.block.array[:, rows] = 0
 
     def append_one(self, part: slice, outputs: Mapping[str, Array | Held], seen: Array, past: int) -> None:
         """Write a slice for each row of `part` behind the `seen` tokens that it has, of a run that was fed `past`."""

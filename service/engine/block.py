@@ -6,6 +6,7 @@ without a copy; what is done to all tensors of a row is done at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from service.domain import Array
 
 ROOM_STEP = 16
 """Room for what grows is made in such steps on the host: padding costs time in each run, making room in one of so many."""
+SPARE_BYTES = 64 * 2**20
+"""So much memory is kept for the next time that room is made: that of the system comes page by page, as slowly as steps."""
 
 
 def room_for(count: int, step: int) -> int:
@@ -44,27 +47,51 @@ class Block:
         self._tensors = tuple(tensors)
         self._slots = slots
         self.free = tuple(free)
-        self.use(self._made([room] * len(self.free)))
+        self._shapes: list[tuple[int, ...]] = [()] * slots
+        shape = self._shape([room] * len(self.free))
+        pad, dtype = self._tensors[0].pad, self._tensors[0].dtype
+        # Zeros are not touched before they are written: memory is taken only for slots that are used.
+        self.array: Array = np.full(shape, pad, dtype) if pad else np.zeros(shape, dtype)
+        self._spare: Array = np.empty(0, dtype)
+        self.use(self.array)
 
     def use(self, array: Array) -> None:
         """Take what `resized` has returned."""
+        if array is not self.array:
+            before = self.array if self.array.base is None else self.array.base
+            self._spare = before.reshape(-1) if before.nbytes <= SPARE_BYTES else self._spare[:0]
         self.array = array
         self.by_name = {tensor.name: each for tensor, each in zip(self._tensors, array, strict=True)}
 
     def resized(self, rooms: Sequence[int], rows: int) -> Array:
-        """Return the array with other room along the free axes, and of the first `rows` rows what fits."""
-        after = self._made(rooms)
-        sizes = zip(self.array.shape[2:], after.shape[2:], strict=True)
+        """Return the array with other room along the free axes, and of the first `rows` rows what fits. What the other
+        rows have is nothing: to clear them all would take as long as many steps.
+        """
+        shape = self._shape(rooms)
+        memory = (
+            self._spare
+            if len(self._spare) >= math.prod(shape)
+            else np.empty(math.prod(shape), self.array.dtype)
+        )
+        after: Array = memory[: math.prod(shape)].reshape(shape)
+        self._shapes[rows:] = [()] * (self._slots - rows)
+        sizes = list(zip(self.array.shape[2:], after.shape[2:], strict=True))
         window = (slice(None), slice(rows), *[slice(min(old, new)) for old, new in sizes])
         after[window] = self.array[window]
+        for axis, (old, new) in enumerate(sizes, 2):
+            if new > old:
+                after[:, :rows][(slice(None),) * axis + (slice(old, None),)] = self._tensors[0].pad
         return after
 
     def put(self, slot: int, rows: Sequence[Array]) -> None:
         """Write a row of each tensor; they may be smaller than the room, the rest becomes padding."""
-        here, shape = self.array[:, slot], rows[0].shape
-        for axis in self.free:
-            if (size := shape[axis - 1]) < here.shape[axis]:
-                here[(slice(None),) * axis + (slice(size, None),)] = self._tensors[0].pad
+        here, shape, before = self.array[:, slot], rows[0].shape, self._shapes[slot]
+        self._shapes[slot] = shape
+        for axis in self.free if before != shape else ():
+            # Behind the row that was here before there is padding already.
+            last = before[axis - 1] if before else here.shape[axis]
+            if (size := shape[axis - 1]) < last:
+                here[(slice(None),) * axis + (slice(size, last),)] = self._tensors[0].pad
         window = tuple([slice(size) for size in shape])
         for each, row in zip(here, rows, strict=True):
             each[window] = row
@@ -72,14 +99,15 @@ class Block:
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make the rows of `targets` what those of `sources` are."""
         self.array[:, targets] = self.array[:, sources]
+        moved = [self._shapes[source] for source in sources]
+        for target, shape in zip(targets, moved, strict=True):
+            self._shapes[target] = shape
 
-    def _made(self, rooms: Sequence[int]) -> Array:
-        tensor = self._tensors[0]
-        sizes = [size if isinstance(size, int) else 0 for size in tensor.shape]
+    def _shape(self, rooms: Sequence[int]) -> tuple[int, ...]:
+        sizes = [size if isinstance(size, int) else 0 for size in self._tensors[0].shape]
         for axis, room in zip(self.free, rooms, strict=True):
             sizes[axis] = room
-        # Zeros are not touched before they are written: memory is taken only for slots that are used.
-        return np.zeros((len(self._tensors), self._slots, *sizes[1:]), tensor.dtype)
+        return (len(self._tensors), self._slots, *sizes[1:])
 
 
 def alike(tensors: Iterable[Tensor]) -> list[list[Tensor]]:

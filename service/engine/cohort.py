@@ -27,23 +27,31 @@ class Cohort:
 
     def __init__(self, members: Sequence[tuple[TokenSequence, Sequence[int]]], rows: int) -> None:
         self._members = members
-        self.searches = [member for member in members if not isinstance(member[0].decoder, SampledSequence)]
+        self.searches: list[tuple[TokenSequence, Sequence[int]]] = []
         self._sampled: list[tuple[TokenSequence, SampledSequence]] = []
-        places, slots = list[int](), list[int]()
+        self._loud, self._quiet = list[int](), list[int]()
+        self.quiet, self.new = list[TokenSequence](), list[TokenSequence]()
+        places, slots, decoders = list[int](), list[int](), list[SampledSequence]()
         for sequence, mine in members:
-            if isinstance(sequence.decoder, SampledSequence):
-                self._sampled.append((sequence, sequence.decoder))
-                places.append(mine[0])
-                slots.append(sequence.slots[0])
-        decoders = [decoder for _, decoder in self._sampled]
+            decoder = sequence.decoder
+            if not isinstance(decoder, SampledSequence):
+                self.searches.append((sequence, mine))
+                continue
+            if decoder.tells_logprobs:
+                self._loud.append(len(decoders))
+            else:
+                self._quiet.append(len(decoders))
+                self.quiet.append(sequence)
+                if not decoder.made:
+                    self.new.append(sequence)
+            self._sampled.append((sequence, decoder))
+            decoders.append(decoder)
+            places.append(mine[0])
+            slots.append(sequence.slots[0])
         self._choice = SampledRows(decoders)
         self._everything = places == list(range(rows))
         self._places = np.array(places, np.intp)
         self.slots: slice | Array = _as_slice(slots) or np.array(slots, np.intp)
-        self._loud = [row for row, decoder in enumerate(decoders) if decoder.tells_logprobs]
-        self._quiet = [row for row, decoder in enumerate(decoders) if not decoder.tells_logprobs]
-        self.quiet = [self._sampled[row][0] for row in self._quiet]
-        self.new = [sequence for sequence in self.quiet if not sequence.decoder.length]
         self._notes = [decoders[row].made.append for row in self._quiet]
         self._steps_left = min([decoders[row].left for row in self._quiet], default=0)
         self._ends = decoders[0].ends if decoders else frozenset[int]()

@@ -137,6 +137,7 @@ class Delivery:
         except ArithmeticError:
             self._sample_without_broken(cohort, logits)
             return
+        self._step.state.trust(cohort.slots)
         self._step.next[cohort.slots, 0] = tokens
         for sequence, token in told:
             unread = sequence.outbox.put(token)

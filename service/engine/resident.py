@@ -69,10 +69,6 @@ class ResidentState(SlotState):
         }
         self._write_rows(nothing, [0] * len(slots), slots)
 
-    def renew(self, slots: Sequence[int]) -> None:
-        """Do as `wipe`: on a device, whole rows are written as quickly as parts of them."""
-        self.wipe(slots)
-
     def feeds(self, part: slice) -> dict[str, Array | Held]:
         """Return the state inputs of a run over neighbouring slots; rows that are all new have no past."""
         self._past = self.room if self.seen[part].any() else 0
@@ -116,9 +112,7 @@ class ResidentState(SlotState):
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is."""
-        self.seen[targets] = self.seen[sources]
-        if self._valid is not None:
-            self._valid[targets] = self._valid[sources]
+        self._move_counts(sources, targets)
         self._write_rows(self._tables, sources, targets)
 
     def _row_bytes(self, entry: StateEntry) -> int:

@@ -44,6 +44,7 @@ class SlotState:
             if free - {0, entry.axis}:
                 raise ValueError(f"state '{entry.input}' has a free axis that nothing fills")
         self.seen = np.zeros(slots, np.int64)
+        self._sound = np.ones(slots, np.bool_)
         self.version = 0
         mask = graph.past_mask or graph.mask
         appends = any(entry.axis is not None for entry in graph.state)
@@ -102,17 +103,21 @@ class SlotState:
 
     def wipe(self, slots: Sequence[int]) -> None:
         """Make slots new again, and forget what was appended: a NaN shows through any mask."""
-        self._erase(list(slots), self.room)
+        self.clear(slots)
+        for each in self._appended:
+            each.erase(list(slots))
+
+    def trust(self, slots: slice | Array) -> None:
+        """Take note that the last run of slots gave numbers: what it read of them, and appended, is numbers then."""
+        self._sound[slots] = True
 
     def renew(self, slots: Sequence[int]) -> None:
-        """Do as `wipe` for slots whose runs went well: behind what their rows have seen, nothing was written."""
-        rows = list(slots)
-        self._erase(rows, max(self.seen[rows].tolist(), default=0))
-
-    def _erase(self, rows: list[int], tokens: int) -> None:
-        self.clear(rows)
-        for each in self._appended:
-            each.erase(rows, tokens)
+        """Make slots new for others: `clear` those that are trusted, `wipe` the rest."""
+        doubtful = [slot for slot in slots if not self._sound[slot]]
+        if doubtful:
+            self.wipe(doubtful)
+            self._sound[doubtful] = True
+        self.clear(slots)
 
     def fit(self, longest: int, rows: int, *, tight: bool = False) -> None:
         """Make room for `longest` tokens in each of the first `rows` slots.
@@ -137,6 +142,7 @@ class SlotState:
         resized = [each.block.resized([wanted], rows) for each in self._appended]
         for each, array in zip(self._appended, resized, strict=True):
             each.use(array)
+        self._sound[rows:] = False
         self._name_arrays()
 
     @property
@@ -182,6 +188,7 @@ class SlotState:
             each.append_one(part, outputs, seen, self._past)
         if self._valid is not None:
             self._valid[self._rows[part], seen] = 1
+        self._sound[part] = False
         seen += 1
 
     @property
@@ -201,16 +208,21 @@ class SlotState:
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is."""
-        self.seen[targets] = self.seen[sources]
-        if self._valid is not None:
-            self._valid[targets] = self._valid[sources]
+        self._move_counts(sources, targets)
         for block in self._blocks():
             block.move(sources, targets)
+
+    def _move_counts(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        self.seen[targets] = self.seen[sources]
+        self._sound[targets] = self._sound[sources]
+        if self._valid is not None:
+            self._valid[targets] = self._valid[sources]
 
     def _count(self, slots: Array, counts: Sequence[int] | Array) -> None:
         if self._valid is not None:
             for slot, start, count in zip(slots, self.seen[slots], counts, strict=True):
                 self._valid[slot, start : start + count] = 1
+        self._sound[slots] = False
         self.seen[slots] += np.asarray(counts)
 
 

@@ -59,16 +59,22 @@ def test_a_step_appends_to_every_entry_what_each_row_was_given(widths: list[int]
             assert np.array_equal(mine, np.concatenate(expected, axis - 1) if expected else mine)
 
 
+def step(state: SlotState, graph: StepGraph, rows: int, value: float) -> None:
+    """Append a slice of `value` to each of the first rows."""
+    state.feeds(slice(0, rows))
+    arrays = {entry.output: state._arrays[entry.input] for entry in graph.state}
+    shapes = {
+        name: (rows, *[1 if size == state.room else size for size in array.shape[1:]])
+        for name, array in arrays.items()
+    }
+    state.store(slice(0, rows), {name: np.full(shape, value, np.float32) for name, shape in shapes.items()})
+
+
 def test_a_slot_that_is_taken_anew_has_no_number_of_who_had_it_even_if_that_was_none() -> None:
     graph, signature = graph_of(*FORMS)
     state = SlotState(graph, signature, SLOTS)
     for _ in range(5):
-        state.feeds(slice(0, 2))
-        made = {entry.output: state._arrays[entry.input][:2] for entry in graph.state}
-        shapes = {
-            name: [1 if size == state.room else size for size in array.shape] for name, array in made.items()
-        }
-        state.store(slice(0, 2), {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()})
+        step(state, graph, 2, np.nan)
     state.move([1], [3])
     state.renew([0, 1, 3])
     assert state.seen.tolist() == [0] * SLOTS
@@ -76,10 +82,46 @@ def test_a_slot_that_is_taken_anew_has_no_number_of_who_had_it_even_if_that_was_
         assert not array.any()
 
 
+def test_of_a_slot_whose_last_run_gave_numbers_only_the_mask_is_new() -> None:
+    graph, signature = graph_of(*FORMS)
+    state = SlotState(graph, signature, SLOTS)
+    step(state, graph, 2, 1.0)
+    state.trust(slice(1, 2))
+    state.move([0, 1], [2, 3])
+    state.renew([0, 1, 2, 3])
+    assert state.seen.tolist() == [0] * SLOTS
+    left = [bool(array[slot].any()) for array in state._arrays.values() for slot in range(SLOTS)]
+    assert left == [slot in {1, 3} for _ in state._arrays for slot in range(SLOTS)]
+
+
 def test_a_free_axis_that_nothing_fills_is_refused() -> None:
     graph, signature = graph_of([("batch", "heads", "past", 3)], [2])
     with pytest.raises(ValueError, match="'past_0' has a free axis"):
         SlotState(graph, signature, SLOTS)
+
+
+ROWS = st.tuples(st.integers(0, SLOTS - 1), st.integers(0, 6))
+
+
+@given(
+    st.lists(st.one_of(st.tuples(st.just("put"), ROWS), st.tuples(st.just("use"), ROWS))), st.integers(0, 1)
+)
+def test_a_row_is_padded_to_the_room_whatever_was_there_before(
+    done: list[tuple[str, tuple[int, int]]], pad: int
+) -> None:
+    block = Block([Tensor(name="a", dtype="float32", shape=("batch", "length", 2), pad=pad)], SLOTS, (1,), 2)
+    kept: dict[int, list[float]] = {}
+    for count, (what, (slot, size)) in enumerate(done):
+        if what == "put":
+            kept[slot] = [2 + count] * min(size, block.array.shape[2])
+            block.put(slot, [np.full((len(kept[slot]), 2), 2 + count, np.float32)])
+        else:
+            rows = slot + 1
+            kept = {each: row[:size] for each, row in kept.items() if each < rows}
+            block.use(block.resized([size], rows))
+        for each, row in kept.items():
+            padded = row + [pad] * (block.array.shape[2] - len(row))
+            assert block.by_name["a"][each].tolist() == [[value] * 2 for value in padded]
 
 
 def test_rows_of_one_form_are_written_together_and_padded_to_the_room() -> None:
@@ -92,5 +134,5 @@ def test_rows_of_one_form_are_written_together_and_padded_to_the_room() -> None:
     assert block.by_name["a"][1].tolist() == [[3, 3, 7, 7]] * 2
     assert block.by_name["b"][1].tolist() == [[4, 4, 7, 7]] * 2
     block.use(block.resized([5], 2))
-    assert block.by_name["b"][1].tolist() == [[4, 4, 7, 7, 0]] * 2
+    assert block.by_name["b"][1].tolist() == [[4, 4, 7, 7, 7]] * 2
     assert block.by_name["b"].shape == (SLOTS, 2, 5)
