@@ -60,7 +60,7 @@ class GenerationLimits:
     cache_bytes: int | None = None
     unread_tokens: int = 64
     stall_s: float = 30.0
-    deliver_s: float = 0.002
+    deliver_s: float = 0.004
     beside_bound_s: float = 0.0003
 
 
