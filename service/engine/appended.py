@@ -46,7 +46,7 @@ class Appended:
         place = past if self._whole else 0
         places = self._places[:, part] + seen[:, None]
         for behind, name in zip(places, self._outputs, strict=True):
-            lines = _lines(here(outputs[name]), self._line).reshape(len(seen), self._outer, -1)
+            lines = here(outputs[name]).reshape(-1).view(self._item).reshape(len(seen), self._outer, -1)
             self._lines[behind] = lines[:, :, place]
 
     def append(
@@ -63,18 +63,14 @@ class Appended:
     def _index(self) -> None:
         tensors, slots, *sizes = self.block.array.shape
         self._outer, room = math.prod(sizes[: self.axis - 1]), sizes[self.axis - 1]
-        self._line = math.prod(sizes[self.axis :])
-        self._lines = _lines(self.block.array, self._line)
+        # A line is one item: NumPy moves such items much faster than rows of numbers.
+        self._item = np.dtype((np.void, math.prod(sizes[self.axis :]) * self.block.array.itemsize))
+        self._lines = self.block.array.reshape(-1).view(self._item)
         places = np.arange(tensors * slots * self._outer) * room
         self._places = places.reshape(tensors, slots, self._outer)
 
     def _window(self, part: slice) -> tuple[slice, ...]:
         return (slice(None),) * self.axis + (part,)
-
-
-def _lines(array: Array, length: int) -> Array:
-    """Return a view of contiguous numbers as lines of `length`, each one item: NumPy moves such items much faster."""
-    return array.reshape(-1).view(np.dtype((np.void, length * array.itemsize)))
 
 
 def here(output: Array | Held) -> Array:

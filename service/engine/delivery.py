@@ -93,10 +93,10 @@ class Delivery:
     def tell_all(self) -> None:
         """Tell those who step what was made for them."""
         self._told_at_s, self._untold_rounds = time.monotonic(), 0
+        for cohort in self._cohorts.values():
+            self._untold.update(dict.fromkeys(cohort.quiet))
         self._tell(self._untold)
         self._untold.clear()
-        for cohort in self._cohorts.values():
-            self._tell(cohort.quiet)
 
     def fail(self, sequence: TokenSequence, error: Exception) -> None:
         """End a sequence whose run or logits failed."""

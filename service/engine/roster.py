@@ -199,7 +199,8 @@ class Roster:
 
     def _together(self) -> list[Claim]:
         """Return what the running sequences take, as one claim; there is none if nobody runs."""
-        return [Claim(self.rows, self._longest())] if self._running else []
+        longest = 0 if self._space.limit_bytes is None else self._longest()
+        return [Claim(self.rows, longest)] if self._running else []
 
     def _longest(self) -> int:
         """Return how many tokens the longest of the running sequences has, 0 where nobody asks how many there are."""
