@@ -103,9 +103,7 @@ def test_a_free_axis_that_nothing_fills_is_refused() -> None:
 ROWS = st.tuples(st.integers(0, SLOTS - 1), st.integers(0, 6))
 
 
-@given(
-    st.lists(st.one_of(st.tuples(st.just("put"), ROWS), st.tuples(st.just("use"), ROWS))), st.integers(0, 1)
-)
+@given(st.lists(st.tuples(st.sampled_from(["put", "move", "resize"]), ROWS)), st.integers(0, 1))
 def test_a_row_is_padded_to_the_room_whatever_was_there_before(
     done: list[tuple[str, tuple[int, int]]], pad: int
 ) -> None:
@@ -115,6 +113,12 @@ def test_a_row_is_padded_to_the_room_whatever_was_there_before(
         if what == "put":
             kept[slot] = [2 + count] * min(size, block.array.shape[2])
             block.put(slot, [np.full((len(kept[slot]), 2), 2 + count, np.float32)])
+        elif what == "move":
+            block.move([slot], [size % SLOTS])
+            moved = kept.get(slot)
+            kept.pop(size % SLOTS, None)
+            if moved is not None:
+                kept[size % SLOTS] = moved
         else:
             rows = slot + 1
             kept = {each: row[:size] for each, row in kept.items() if each < rows}
