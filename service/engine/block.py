@@ -47,51 +47,51 @@ class Block:
         self._tensors = tuple(tensors)
         self._slots = slots
         self.free = tuple(free)
-        self._shapes: list[tuple[int, ...]] = [()] * slots
+        self._pad, dtype = self._tensors[0].pad, self._tensors[0].dtype
         shape = self._shape([room] * len(self.free))
-        pad, dtype = self._tensors[0].pad, self._tensors[0].dtype
         # Zeros are not touched before they are written: memory is taken only for slots that are used.
-        self.array: Array = np.full(shape, pad, dtype) if pad else np.zeros(shape, dtype)
+        self.array: Array = np.full(shape, self._pad, dtype) if self._pad else np.zeros(shape, dtype)
         self._spare: Array = np.empty(0, dtype)
-        self.use(self.array)
+        self._name()
 
     def use(self, array: Array) -> None:
         """Take what `resized` has returned."""
-        if array is not self.array:
-            before = self.array if self.array.base is None else self.array.base
-            self._spare = before.reshape(-1) if before.nbytes <= SPARE_BYTES else self._spare[:0]
+        before = self.array if self.array.base is None else self.array.base
+        self._spare = before.reshape(-1) if before.nbytes <= SPARE_BYTES else self._spare[:0]
         self.array = array
-        self.by_name = {tensor.name: each for tensor, each in zip(self._tensors, array, strict=True)}
+        self._name()
+
+    def _name(self) -> None:
+        self.by_name = {tensor.name: each for tensor, each in zip(self._tensors, self.array, strict=True)}
 
     def resized(self, rooms: Sequence[int], rows: int) -> Array:
-        """Return the array with other room along the free axes, and of the first `rows` rows what fits. What the other
-        rows have is nothing: to clear them all would take as long as many steps.
+        """Return the array with other room along the free axes, and of the first `rows` rows what fits. What is in the
+        other rows may be anything: to pad them all takes as long as many steps.
         """
         shape = self._shape(rooms)
-        memory = (
-            self._spare
-            if len(self._spare) >= math.prod(shape)
-            else np.empty(math.prod(shape), self.array.dtype)
-        )
-        after: Array = memory[: math.prod(shape)].reshape(shape)
-        self._shapes[rows:] = [()] * (self._slots - rows)
+        size = math.prod(shape)
+        memory = self._spare if len(self._spare) >= size else np.empty(size, self.array.dtype)
+        after: Array = memory[:size].reshape(shape)
         sizes = list(zip(self.array.shape[2:], after.shape[2:], strict=True))
         window = (slice(None), slice(rows), *[slice(min(old, new)) for old, new in sizes])
         after[window] = self.array[window]
         for axis, (old, new) in enumerate(sizes, 2):
             if new > old:
-                after[:, :rows][(slice(None),) * axis + (slice(old, None),)] = self._tensors[0].pad
+                after[:, :rows][(slice(None),) * axis + (slice(old, None),)] = self._pad
         return after
 
-    def put(self, slot: int, rows: Sequence[Array]) -> None:
-        """Write a row of each tensor; they may be smaller than the room, the rest becomes padding."""
-        here, shape, before = self.array[:, slot], rows[0].shape, self._shapes[slot]
-        self._shapes[slot] = shape
-        for axis in self.free if before != shape else ():
-            # Behind the row that was here before there is padding already.
-            last = before[axis - 1] if before else here.shape[axis]
+    def pad_from(self, rows: int) -> None:
+        """Make all but the first `rows` rows padding."""
+        self.array[:, rows:] = self._pad
+
+    def put(self, slot: int, rows: Sequence[Array], before: Sequence[int]) -> None:
+        """Write a row of each tensor; they may be smaller than the room. The row that was there, which had the sizes
+        `before` along the free axes, becomes padding.
+        """
+        here, shape = self.array[:, slot], rows[0].shape
+        for axis, last in zip(self.free, before, strict=True):
             if (size := shape[axis - 1]) < last:
-                here[(slice(None),) * axis + (slice(size, last),)] = self._tensors[0].pad
+                here[(slice(None),) * axis + (slice(size, last),)] = self._pad
         window = tuple([slice(size) for size in shape])
         for each, row in zip(here, rows, strict=True):
             each[window] = row
@@ -99,9 +99,6 @@ class Block:
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make the rows of `targets` what those of `sources` are."""
         self.array[:, targets] = self.array[:, sources]
-        moved = [self._shapes[source] for source in sources]
-        for target, shape in zip(targets, moved, strict=True):
-            self._shapes[target] = shape
 
     def _shape(self, rooms: Sequence[int]) -> tuple[int, ...]:
         sizes = [size if isinstance(size, int) else 0 for size in self._tensors[0].shape]

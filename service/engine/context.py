@@ -41,17 +41,18 @@ class ContextRows:
 
     def put(self, contexts: Sequence[tuple[Sequence[int], Mapping[str, Array]]], rows: int) -> None:
         """Write the context of each sequence to its rows; `rows` slots are in use, these included."""
+        before = {label: sizes.copy() for label, sizes in self._sizes.items()}
         for label, (name, axis) in self._told_by.items():
             sizes = self._sizes[label]
             for slots, context in contexts:
                 for slot in slots:
                     sizes[slot] = context[name].shape[axis - 1]
         self._fit(rows)
-        for names, block in zip(self._names, self._blocks, strict=True):
+        for names, axes, block in zip(self._names, self._axes, self._blocks, strict=True):
             for slots, context in contexts:
                 values = [context[name] for name in names]
                 for slot in slots:
-                    block.put(slot, values)
+                    block.put(slot, values, [before[label][slot] for label in axes.values()])
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make the rows of `targets` what those of `sources` are."""
@@ -76,6 +77,7 @@ class ContextRows:
         for block, axes in zip(self._blocks, self._axes, strict=True):
             if changed & set(axes.values()):
                 block.use(block.resized([self._rooms[label] for label in axes.values()], rows))
+                block.pad_from(rows)
 
 
 def _free_axes(tensor: Tensor) -> dict[int, str]:

@@ -111,18 +111,17 @@ def test_a_row_is_padded_to_the_room_whatever_was_there_before(
     kept: dict[int, list[float]] = {}
     for count, (what, (slot, size)) in enumerate(done):
         if what == "put":
+            before = len(kept.get(slot, []))
             kept[slot] = [2 + count] * min(size, block.array.shape[2])
-            block.put(slot, [np.full((len(kept[slot]), 2), 2 + count, np.float32)])
+            block.put(slot, [np.full((len(kept[slot]), 2), 2 + count, np.float32)], [before])
         elif what == "move":
             block.move([slot], [size % SLOTS])
-            moved = kept.get(slot)
-            kept.pop(size % SLOTS, None)
-            if moved is not None:
-                kept[size % SLOTS] = moved
+            kept[size % SLOTS] = kept.get(slot, [])
         else:
             rows = slot + 1
             kept = {each: row[:size] for each, row in kept.items() if each < rows}
             block.use(block.resized([size], rows))
+            block.pad_from(rows)
         for each, row in kept.items():
             padded = row + [pad] * (block.array.shape[2] - len(row))
             assert block.by_name["a"][each].tolist() == [[value] * 2 for value in padded]
@@ -133,8 +132,8 @@ def test_rows_of_one_form_are_written_together_and_padded_to_the_room() -> None:
     other = Tensor(name="c", dtype="float32", shape=("batch", "length"))
     assert [[each.name for each in form] for form in alike([*tensors, other])] == [["a", "b"], ["c"]]
     block = Block(tensors, SLOTS, (2,), 4)
-    block.put(1, [np.full((2, 3), value, np.float32) for value in (1, 2)])
-    block.put(1, [np.full((2, 2), value, np.float32) for value in (3, 4)])
+    block.put(1, [np.full((2, 3), value, np.float32) for value in (1, 2)], [0])
+    block.put(1, [np.full((2, 2), value, np.float32) for value in (3, 4)], [3])
     assert block.by_name["a"][1].tolist() == [[3, 3, 7, 7]] * 2
     assert block.by_name["b"][1].tolist() == [[4, 4, 7, 7]] * 2
     block.use(block.resized([5], 2))
