@@ -2,9 +2,8 @@
 
 import asyncio
 import math
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,67 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.bundle import Signature, StateEntry, StepGraph
-from service.domain import Array, Caller, Sampling, Tensors
+from service.domain import Caller, Sampling, Tensors
 from service.engine.contracts import Prompt, Token
 from service.engine.generator import GenerationLimits, Generator
-from service.engine.runs import StepRecord
 from service.errors import Internal, TimedOut, TooLarge
+from tests.service.engine.generators import GRAPHS, GREEDY, expected, generator_of, ids, in_s, prompt_of
 from tests.service.engine.step_models import (
-    ATTENTION,
     ATTENTION_SIGNATURE,
     PRESENT,
     PRESENT_SIGNATURE,
-    RECURRENT,
-    RECURRENT_SIGNATURE,
     VOCABULARY,
-    attention,
     fold,
     logits_of,
     present,
-    recurrent,
 )
 from tests.support.fake_device import FakeDevice
 from tests.support.fakes import Compute, FakeSession, turn_the_loop
 
-GREEDY = Sampling(temperature=0.0)
-GRAPHS = {
-    "recurrent": (RECURRENT, RECURRENT_SIGNATURE, recurrent),
-    "attention": (ATTENTION, ATTENTION_SIGNATURE, attention),
-    "present": (PRESENT, PRESENT_SIGNATURE, present),
-}
 TOKEN_BYTES = {"recurrent": 0, "attention": 4, "present": 8}
 ROW_BYTES = {"recurrent": 8, "attention": 0, "present": 0}
-
-
-def generator_of(
-    kind: str,
-    limits: GenerationLimits,
-    end_id: int | None = None,
-    on_yield: Callable[[], None] = lambda: None,
-    made: Callable[[Compute], FakeSession] = FakeSession,
-) -> tuple[Generator, FakeSession]:
-    graph, signature, compute = GRAPHS[kind]
-    session = made(compute)
-    return Generator(session, graph, signature, limits, end_id=end_id, on_yield=on_yield), session
-
-
-def prompt_of(kind: str, tokens: tuple[int, ...], source: int = 0) -> Prompt:
-    return Prompt(tokens, {"source": np.array([source], np.float32)} if kind == "attention" else {})
-
-
-def in_s(seconds: float) -> float:
-    return asyncio.get_running_loop().time() + seconds
-
-
-async def ids(
-    generator: Generator,
-    prompt: Prompt,
-    count: int,
-    sampling: Sampling = GREEDY,
-    caller: Caller | None = None,
-) -> list[int]:
-    stream = generator.stream(prompt, sampling, count, in_s(20), caller or Caller())
-    return [token.id async for token in stream]
 
 
 @pytest.mark.parametrize("kind", ["attention", "present"])
@@ -144,7 +101,7 @@ async def test_a_slow_reader_holds_its_own_row_only_and_within_a_bound() -> None
     assert (generator.slots_in_use, len(session.batch_sizes)) == (1, runs)
     assert sum(session.batch_sizes) <= 50 + 1 + 8 + 8 // 2 + 1
     rest = [token.id async for token in slow]
-    assert [first.id, *rest] == _expected((1,), 200)
+    assert [first.id, *rest] == expected((1,), 200)
 
 
 async def test_a_reader_who_never_comes_back_is_given_up() -> None:
@@ -162,7 +119,7 @@ async def test_a_reader_who_never_comes_back_is_given_up() -> None:
 
     with pytest.raises(TimedOut, match="not read in time"):
         await read_on()
-    assert [first.id, *read] == _expected((1,), 200)[: 1 + len(read)]
+    assert [first.id, *read] == expected((1,), 200)[: 1 + len(read)]
     assert len(read) <= 4 + 4 // 2
 
 
@@ -186,7 +143,7 @@ async def test_who_follows_reads_on_alone_if_the_first_leaves() -> None:
     assert await asyncio.to_thread(session.entered.wait, 5)
     first.cancel()
     session.gate.set()
-    assert await asyncio.gather(*others) == [_expected(prompt.tokens, 6)] * 2
+    assert await asyncio.gather(*others) == [expected(prompt.tokens, 6)] * 2
     assert (generator.running, generator.slots_in_use) == (0, 0)
 
 
@@ -244,15 +201,25 @@ async def test_rows_of_a_cache_without_a_mask_share_a_run_with_those_of_their_ag
     generator = Generator(session, UNMASKED, UNMASKED_SIGNATURE, GenerationLimits(), end_id=None)
     prompts = [(1, 2, 3), (4, 5, 6), (7,), (8, 9)]
     found = await asyncio.gather(*(ids(generator, Prompt(prompt), 25) for prompt in prompts))
-    assert found == [_expected(prompt, 25) for prompt in prompts]
+    assert found == [expected(prompt, 25) for prompt in prompts]
     assert max(session.batch_sizes) >= 2
 
 
-def _expected(prompt: tuple[int, ...], count: int) -> list[int]:
-    tokens: list[int] = []
-    for _ in range(count):
-        tokens.append(int(logits_of([fold(0, [*prompt, *tokens])])[0].argmax()))
-    return tokens
+async def test_tokens_are_told_within_the_bound_though_every_round_reads_a_prompt() -> None:
+    limits = GenerationLimits(
+        inline_bound_s=60.0, beside_bound_s=math.inf, chunk=2, deliver_s=1e9, unread_tokens=8
+    )
+    generator, session = generator_of("recurrent", limits)
+    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
+    await anext(stepping)
+    reading = asyncio.create_task(ids(generator, Prompt((1, 2) * 200), 1))
+    waiting = asyncio.create_task(anext(stepping))
+    begun = len(session.batch_sizes)
+    while not waiting.done():  # noqa: ASYNC110  # each turn is looked at
+        await asyncio.sleep(0)
+    assert len(session.batch_sizes) - begun <= 2 * 8
+    assert not reading.done()
+    await asyncio.gather(stepping.aclose(), reading)
 
 
 @dataclass(frozen=True)
@@ -308,125 +275,6 @@ async def _together(
     await turn_the_loop(5)
     assert (generator.running, generator.waiting, generator.slots_in_use) == (0, 0, 0)
     return list(found)
-
-
-class SlowReading(FakeSession):
-    """Runs that read more than one token wait for `opened`."""
-
-    def __init__(self, compute: Compute) -> None:
-        super().__init__(compute)
-        self.opened = threading.Event()
-        self.reading = threading.Event()
-
-    def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
-        if next(iter(feeds.values())).shape[1] > 1:
-            self.reading.set()
-            assert self.opened.wait(10), "nobody let it read"
-        return super().run(feeds, outputs)
-
-
-BESIDE = GenerationLimits(inline_bound_s=60.0, beside_bound_s=0.0, chunk=4, deliver_s=0.0)
-
-
-async def until(event: threading.Event) -> None:
-    while not event.is_set():  # noqa: ASYNC110  # it is set in a thread
-        await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize("kind", ["recurrent", "present"])
-async def test_others_step_while_a_prompt_is_read_in_a_thread(kind: str) -> None:
-    generator, session = generator_of(kind, BESIDE, made=SlowReading)
-    assert isinstance(session, SlowReading)
-    stepping = generator.stream(prompt_of(kind, (3,)), GREEDY, 200, in_s(20))
-    found = [(await anext(stepping)).id]
-    asked = tuple(range(1, 8))
-    reading = asyncio.create_task(ids(generator, prompt_of(kind, asked), 30))
-    await until(session.reading)
-    found += [(await anext(stepping)).id for _ in range(40)]
-    assert not reading.done()
-    session.opened.set()
-    alone, _ = generator_of(kind, GenerationLimits(inline_bound_s=60.0))
-    assert await reading == await ids(alone, prompt_of(kind, asked), 30)
-    found += [token.id async for token in stepping]
-    assert found == await ids(alone, prompt_of(kind, (3,)), 200)
-
-
-async def test_whoever_leaves_while_its_prompt_is_read_in_a_thread_frees_its_slot_at_once() -> None:
-    generator, session = generator_of("recurrent", replace(BESIDE, slots=2), made=SlowReading)
-    assert isinstance(session, SlowReading)
-    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
-    await anext(stepping)
-    gone = asyncio.create_task(ids(generator, Prompt((1, 2, 3, 4)), 30))
-    await until(session.reading)
-    gone.cancel()
-    await turn_the_loop(10)
-    assert generator.slots_in_use == 1
-    session.opened.set()
-    assert await ids(generator, Prompt((1, 2, 3, 4)), 30) == _expected((1, 2, 3, 4), 30)
-    await stepping.aclose()
-
-
-async def test_a_failed_reading_in_a_thread_fails_only_whose_fault_it_is() -> None:
-    generator, session = generator_of("recurrent", BESIDE)
-    session.fail = RuntimeError("unreadable")
-    session.fails = lambda feeds: feeds["ids"].shape[1] > 1 and bool((feeds["ids"] == VOCABULARY - 1).any())
-    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
-    await anext(stepping)
-    asked = [ids(generator, Prompt(tokens), 5) for tokens in ((1, 2, 3), (1, VOCABULARY - 1, 3), (2, 2))]
-    good, bad, other = await asyncio.gather(*asked, return_exceptions=True)
-    assert isinstance(bad, Internal)
-    assert (good, other) == (_expected((1, 2, 3), 5), _expected((2, 2), 5))
-    await stepping.aclose()
-
-
-async def test_tokens_are_told_within_the_bound_though_every_round_reads_a_prompt() -> None:
-    limits = GenerationLimits(
-        inline_bound_s=60.0, beside_bound_s=math.inf, chunk=2, deliver_s=1e9, unread_tokens=8
-    )
-    generator, session = generator_of("recurrent", limits)
-    stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))
-    await anext(stepping)
-    reading = asyncio.create_task(ids(generator, Prompt((1, 2) * 200), 1))
-    waiting = asyncio.create_task(anext(stepping))
-    begun = len(session.batch_sizes)
-    while not waiting.done():  # noqa: ASYNC110  # each turn is looked at
-        await asyncio.sleep(0)
-    assert len(session.batch_sizes) - begun <= 2 * 8
-    assert not reading.done()
-    await asyncio.gather(stepping.aclose(), reading)
-
-
-async def test_unusable_outputs_of_a_reading_in_a_thread_fail_only_who_reads() -> None:
-    def broken(feeds: Tensors) -> Tensors:
-        cut = slice(0, None if feeds["ids"].shape[1] == 1 else 0)
-        return {name: array if name == "logits" else array[cut] for name, array in recurrent(feeds).items()}
-
-    generator = Generator(FakeSession(broken), RECURRENT, RECURRENT_SIGNATURE, BESIDE, end_id=None)
-    stepping = generator.stream(Prompt((3,)), GREEDY, 100, in_s(20))
-    found = [(await anext(stepping)).id]
-    with pytest.raises(Internal):
-        await ids(generator, Prompt((1, 2, 3)), 5)
-    assert [*found, *[token.id async for token in stepping]] == _expected((3,), 100)
-
-
-async def test_a_reading_that_everyone_left_is_a_record_and_holds_nobody_up() -> None:
-    graph, signature, compute = GRAPHS["recurrent"]
-    records: list[StepRecord] = []
-    session = SlowReading(compute)
-    generator = Generator(session, graph, signature, BESIDE, end_id=None, on_step=records.append)
-    stepping = generator.stream(Prompt((3,)), GREEDY, 4000, in_s(20))
-    await anext(stepping)
-    gone = asyncio.create_task(ids(generator, Prompt((1, 2, 3, 4)), 30))
-    await until(session.reading)
-    gone.cancel()
-    later = asyncio.create_task(ids(generator, Prompt((4, 5, 6)), 3))
-    for _ in range(200):  # while the thread is busy with nobody's prompt
-        await anext(stepping)
-    session.opened.set()
-    assert await later == _expected((4, 5, 6), 3)
-    await stepping.aclose()
-    # The later one is read so only if the first has not paused: nobody reads its tokens meanwhile.
-    assert next(record.tokens for record in records if record.loop_s is None) == 4
 
 
 CROWD = st.lists(ASKED, min_size=3, max_size=7)
