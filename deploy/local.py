@@ -18,9 +18,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.collection import Making, chosen, missing
-from deploy.display import Lines
-from deploy.making import Maker
+from deploy.collection import chosen, missing
 from service.config import ConfigError, Settings, read
 from training.errors import UnknownJob
 from training.job import Profile
@@ -70,8 +68,9 @@ def main(
     try:
         if ports := _listening(gateway):
             _announce(settings, ports, console)
-            if missing(models, jobs):
-                _make_missing(Making(profile, runs, models), jobs, console, gateway)
+            if absent := missing(models, jobs):
+                flags = ("--profile", profile, "--runs", str(runs), "--models", str(models))
+                _make(absent, flags, console, gateway)
                 if gateway.poll() is None:
                     _announce(settings, ports, console)
         code = gateway.wait()
@@ -89,16 +88,24 @@ def _listening(gateway: subprocess.Popen[bytes]) -> dict[str, int] | None:
     return ports
 
 
-def _make_missing(
-    making: Making, jobs: Sequence[str], console: Console, gateway: subprocess.Popen[bytes]
+def _make(
+    jobs: Sequence[str], flags: Sequence[str], console: Console, gateway: subprocess.Popen[bytes]
 ) -> None:
-    """Make what is missing, one after the other and with a line for each step, until the gateway ends.
+    """Make jobs, one after the other and with a line for each step, until the gateway ends.
 
-    The gateway's log is on the same terminal: a bar would be torn by it.
+    In a process of its own, which ends with all that it has loaded. It does not write to the terminal itself: the
+    gateway's log is there as well, and would tear a bar.
     """
-    todo = missing(making.models, jobs)
-    with Lines(todo, console) as shown:
-        Maker(making, shown, wanted=lambda: gateway.poll() is None).make(todo)
+    command = [sys.executable, "-m", "deploy.train", "--only", ",".join(jobs), "--jobs", "1", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as making:  # noqa: S603  # our own
+        assert making.stdout is not None
+        try:
+            for line in making.stdout:
+                console.print(line, end="", markup=False, highlight=False, soft_wrap=True)
+                if gateway.poll() is not None:
+                    break
+        finally:
+            making.terminate()
 
 
 def _settings(arguments: list[str]) -> Settings:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,10 @@ class Outcome:
 
 
 class Maker:
-    """Makes jobs, `at_once` of them at a time; every one unless it is stopped, or `wanted` says no."""
+    """Makes jobs, `at_once` of them at a time."""
 
-    def __init__(
-        self, making: Making, display: Display, *, at_once: int = 1, wanted: Callable[[], bool] = lambda: True
-    ) -> None:
-        self._making, self._display = making, display
-        self._at_once, self._wanted = at_once, wanted
+    def __init__(self, making: Making, display: Display, *, at_once: int = 1) -> None:
+        self._making, self._display, self._at_once = making, display, at_once
         self._running: set[Child] = set()
         self._stopped = False
 
@@ -69,7 +66,7 @@ class Maker:
             child.terminate()
 
     def _make(self, job: str) -> Outcome | None:
-        if self._stopped or not self._wanted():
+        if self._stopped:
             return None
         began_s = time.monotonic()
         path = self._making.runs / job / LOG

@@ -105,12 +105,6 @@ def test_epochs_move_the_share_of_a_job(tmp_path: Path) -> None:
     assert heard.ended == ["digits-cnn"]
 
 
-def test_nothing_more_is_begun_when_it_is_not_wanted(tmp_path: Path) -> None:
-    heard = Heard()
-    maker = Maker(making(tmp_path), heard, wanted=lambda: not heard.ended)
-    assert [outcome.job for outcome in maker.make(["digits-cnn", "waves-lstm"])] == ["digits-cnn"]
-
-
 def test_an_interrupt_ends_what_is_running_and_begins_no_more(tmp_path: Path) -> None:
     class Interrupting(Heard):
         def tell(self, job: str, share: float, text: str) -> None:
