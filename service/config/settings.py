@@ -223,7 +223,9 @@ class Engine(_Group):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where graphs run; auto prefers CUDA")
     threads: Annotated[int, Field(ge=0)] = Field(
-        0, description="CPU threads of a run; 0 leaves one usable core to the event loop"
+        0,
+        description="CPU threads of a run; 0 leaves one usable core to the event loop. Steps of generation are made in "
+        "pieces side by side where the usable cores are a multiple of it",
     )
     max_rows: Count | None = Field(None, description="rows in a run; unset takes the model's own figure")
     max_delay_s: Seconds = Field(0.0, description="how long a request may wait for company while idle")

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import math
 
+_DOUBT = 1 / 16
+"""Runs whose rows differ by less than this share of them say little of what a row costs: other things vary more."""
+_SAME = 1e-9
+
 
 class RunCost:
     """A least-squares line through recent (rows, seconds) pairs; old pairs fade.
@@ -32,14 +36,30 @@ class RunCost:
         self._rows_seconds = self._rows_seconds * fade + rows * seconds
 
     def predict(self, rows: int) -> float:
-        """Return the expected seconds for `rows`; infinite before the first observation."""
+        """Return the expected seconds for `rows`; infinite before the first observation.
+
+        Where little is known of other batch sizes, the worst: cost in proportion above the mean of those seen, and no
+        less below it.
+        """
         if self._weight == 0.0:
             return math.inf
         mean_rows = self._rows / self._weight
-        mean_seconds = self._seconds / self._weight
-        spread = self._rows_squared / self._weight - mean_rows * mean_rows
-        # With one batch size seen so far there is no line yet: assume the worst, cost in proportion.
-        if spread < 1e-9 * (1.0 + mean_rows * mean_rows):
-            return mean_seconds * max(1.0, rows / mean_rows)
-        slope = max(0.0, (self._rows_seconds / self._weight - mean_rows * mean_seconds) / spread)
-        return max(0.0, mean_seconds + slope * (rows - mean_rows))
+        slope = self._slope(0.0 if rows < mean_rows else _DOUBT)
+        return max(0.0, self._seconds / self._weight + slope * (rows - mean_rows))
+
+    def saved(self, rows: int) -> float:
+        """Return by how many seconds a run is expected to be shorter for `rows` rows less; 0 before the first observation.
+
+        Where little is known of other batch sizes, in proportion.
+        """
+        return rows * self._slope(_DOUBT) if self._weight else 0.0
+
+    def _slope(self, doubt: float) -> float:
+        """Return the seconds that a row adds; in proportion where sizes differ by hardly more than the share `doubt`."""
+        mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
+        weak = (doubt * mean_rows) ** 2
+        spread = self._rows_squared / self._weight - mean_rows * mean_rows + weak
+        if spread < _SAME * (1.0 + mean_rows * mean_rows):
+            return 0.0
+        together = self._rows_seconds / self._weight - mean_rows * mean_seconds
+        return max(0.0, (together + weak * mean_seconds / mean_rows) / spread)

@@ -18,6 +18,7 @@ import numpy as np
 from service.domain import Array, Tensors
 from service.engine.contracts import BindingSession, Held, HoldingSession, Session
 from service.engine.cost import RunCost
+from service.engine.crew import Crew, cuts
 from service.engine.steady import SteadyFeeds
 from service.engine.step import StepFeeds
 
@@ -25,6 +26,9 @@ MOST_COPIED_BYTES = 8 * 2**20
 """To copy more takes longer than a short run."""
 Rows = Sequence[tuple[int, ...]]
 """The tokens that each row of a run reads."""
+
+Piece = tuple[int, float]
+"""The rows of a piece of a run, and how many seconds it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,14 @@ class StepRuns:
         self._cost = RunCost()
         self._made: tuple[int, int, float, bool] | None = None
         self._accounted_at_s = 0.0
+        self._crew = Crew(self._binds.abreast if self._binds else 1)
+        self._reading: asyncio.Future[ReadRun] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generator")
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 
     def close(self) -> None:
         """Let the threads end; idempotent."""
+        self._crew.close()
         self._thread.shutdown(wait=False)
         self._reader.shutdown(wait=False)
 
@@ -115,7 +122,8 @@ class StepRuns:
                 outputs = dict(zip(names, self._session.run(copies, names), strict=True))
             return ReadRun(outputs, not outputs, counts, past, time.perf_counter() - started_s)
 
-        return asyncio.get_running_loop().run_in_executor(self._reader, timed)
+        self._reading = asyncio.get_running_loop().run_in_executor(self._reader, timed)
+        return self._reading
 
     def record_read(self, run: ReadRun) -> None:
         """Account for a run that was made beside others."""
@@ -186,20 +194,23 @@ class StepRuns:
         counts = None if tokens is None else [len(each) for each in tokens]
         feeds = self._step.step(part) if tokens is None else self._step.read(part, tokens)
         fed = part.stop - part.start if counts is None else sum(counts)
-        outputs: dict[str, Array | Held] = {}
-        run_s = 0.0
+        outputs: Mapping[str, Array | Held] = {}
+        run_s, piece = 0.0, None
+        inline = self._cost.predict(fed) < self._bounds.inline_s
+        # One core is the event loop's, if it does not run itself, and one that of a run beside this one.
+        cores = self._crew.size - (not inline) - self._reads
 
         def timed() -> None:
-            nonlocal outputs, run_s
+            nonlocal outputs, run_s, piece
             started_s = time.perf_counter()
             try:
-                outputs = self._outputs(feeds)
+                outputs, piece = self._outputs(feeds, cores)
             finally:
                 run_s = time.perf_counter() - started_s
 
         failed = True
         try:
-            if self._cost.predict(fed) < self._bounds.inline_s:
+            if inline:
                 timed()
             else:
                 await asyncio.get_running_loop().run_in_executor(self._thread, timed)
@@ -208,17 +219,35 @@ class StepRuns:
             self._made = (part.stop - part.start, fed, run_s, failed)
             if failed:
                 self.account()
-        self._cost.observe(fed, run_s)
+        self._cost.observe(*(piece or (fed, run_s)))
         return self._step.take(part, outputs, counts)
 
-    def _outputs(self, feeds: Mapping[str, Array | Held]) -> dict[str, Array | Held]:
+    @property
+    def _reads(self) -> bool:
+        return self._reading is not None and not self._reading.done()
+
+    def _outputs(
+        self, feeds: Mapping[str, Array | Held], cores: int
+    ) -> tuple[Mapping[str, Array | Held], Piece | None]:
+        """Return what a run of `feeds` gives; if it was made in pieces, also how large the first was."""
         session, names = self._session, self._step.outputs
         if self._binds is not None and isinstance(feeds, SteadyFeeds):
-            return dict(zip(names, feeds.run(self._binds, names), strict=True))
+            return feeds.outputs, self._run_steady(self._binds, feeds, cores)
         if not self._held:
             arrays = session.run(cast("Tensors", feeds), names)
-            return dict(zip(names, arrays, strict=True))
+            return dict(zip(names, arrays, strict=True)), None
         assert isinstance(session, HoldingSession), "only such a session is asked to hold"
         fetched = [name for name in names if name not in self._held]
         arrays, held = session.run_held(feeds, fetched, self._held)
-        return {**dict(zip(fetched, arrays, strict=True)), **dict(zip(self._held, held, strict=True))}
+        return {**dict(zip(fetched, arrays, strict=True)), **dict(zip(self._held, held, strict=True))}, None
+
+    def _run_steady(self, session: BindingSession, feeds: SteadyFeeds, cores: int) -> Piece | None:
+        if not feeds.outputs:
+            feeds.run(session, self._step.outputs)
+            return None
+        where = cuts(feeds.rows, self._cost, cores)
+        runs = feeds.bound(session, where)
+        if not where:
+            runs[0]()
+            return None
+        return where[0], self._crew.work(runs)

@@ -84,10 +84,12 @@ class OnnxSession:
         self,
         session: onnxruntime.InferenceSession,
         *,
+        abreast: int = 1,
         resident: bool = False,
         records: bool = False,
     ) -> None:
         self._session = session
+        self.abreast = abreast
         self.resident = resident
         self.records = records
         self._device = "cuda" if _CUDA in session.get_providers() else "cpu"
@@ -223,7 +225,9 @@ def _placed(tensor: Resident) -> tuple[np.dtype, tuple[int, ...], int]:
 def open_session(path: Path, placement: Placement) -> OnnxSession:
     """Load the graph at `path`; raises SessionError with a reason that names no path."""
     providers = _providers(placement.device)
-    options = _session_options(placement.threads or max(1, usable_cores() - 1))
+    cores = usable_cores()
+    threads = placement.threads or max(1, cores - 1)
+    options = _session_options(threads)
     if placement.records and providers[0] == _CUDA:
         recording: list[_Provider] = [(_CUDA, {"enable_cuda_graph": "1"}), _CPU]
         # The runtime refuses a graph with control flow, or of which a part runs on the CPU: it runs without.
@@ -231,7 +235,8 @@ def open_session(path: Path, placement: Placement) -> OnnxSession:
             session = _opened(path, options, recording)
             return OnnxSession(session, resident=True, records=_records(session))
     session = _opened(path, options, providers)
-    return OnnxSession(session, resident=_CUDA in session.get_providers())
+    resident = _CUDA in session.get_providers()
+    return OnnxSession(session, abreast=1 if resident else max(1, cores // threads), resident=resident)
 
 
 def _opened(

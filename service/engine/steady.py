@@ -6,26 +6,50 @@ be told its arrays again, and gives its outputs in the arrays of the one before.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from service.domain import Array
-from service.engine.contracts import BindingSession
+from service.engine.contracts import BindingSession, Session
 
 
 class SteadyFeeds(dict[str, "Array"]):
-    """Feeds whose arrays stay; what a run of them gives is overwritten by the next one."""
+    """Feeds whose arrays stay; what a run of them gives is overwritten by the next one.
 
-    def __init__(self, feeds: Mapping[str, Array]) -> None:
+    `outputs` are the arrays that a run of feeds of the same shapes gave; if they are not known yet, the first run adds
+    them.
+    """
+
+    def __init__(self, feeds: Mapping[str, Array], outputs: dict[str, Array] | None = None) -> None:
         super().__init__(feeds)
-        self._outputs: list[Array] = []
-        self._bound: Callable[[], None] | None = None
+        self._outputs: dict[str, Array] = {} if outputs is None else outputs
+        self._bound: dict[tuple[int, ...], list[Callable[[], None]]] = {}
 
-    def run(self, session: BindingSession, names: Sequence[str]) -> list[Array]:
-        """Run once, always by the same session, and return the outputs `names`; raises whatever the runtime raises."""
-        if self._bound is None:
-            # The first run tells what its outputs are like.
-            self._outputs = session.run(self, names)
-            self._bound = session.bind(self, dict(zip(names, self._outputs, strict=True)))
-        else:
-            self._bound()
+    @property
+    def rows(self) -> int:
+        """How many rows are run."""
+        return len(next(iter(self.values())))
+
+    @property
+    def outputs(self) -> dict[str, Array]:
+        """What the last run gave, always the same arrays; empty before the first."""
         return self._outputs
+
+    def run(self, session: Session, names: Sequence[str]) -> None:
+        """Make the first run, which tells what the outputs `names` are like; raises whatever the runtime raises."""
+        self._outputs.update(zip(names, session.run(self, names), strict=True))
+
+    def bound(self, session: BindingSession, cuts: tuple[int, ...]) -> Sequence[Callable[[], None]]:
+        """Return the runs that write `outputs` anew, always by the same session: one for all rows, or if there are `cuts`,
+        rows at which the next one begins, that many more.
+        """
+        runs = self._bound.get(cuts)
+        if runs is None:
+            parts = [slice(*ends) for ends in itertools.pairwise((0, *cuts, None))]
+            runs = [session.bind(_rows(self, part), _rows(self._outputs, part)) for part in parts]
+            self._bound[cuts] = runs
+        return runs
+
+
+def _rows(arrays: Mapping[str, Array], part: slice) -> dict[str, Array]:
+    return {name: array[part] for name, array in arrays.items()}

@@ -24,7 +24,23 @@ def test_two_sizes_make_a_line_with_a_fixed_part() -> None:
         cost.observe(1, 0.011)
         cost.observe(10, 0.020)
     assert cost.predict(5) == pytest.approx(0.015)
-    assert cost.predict(100) == pytest.approx(0.110)
+    assert cost.predict(100) == pytest.approx(0.110, rel=0.02)
+
+
+def test_sizes_that_hardly_differ_say_little_of_what_a_row_costs() -> None:
+    cost = RunCost()
+    for rows, seconds in ((30, 0.031), (31, 0.030), (32, 0.029)) * 20:
+        cost.observe(rows, seconds)
+    assert cost.predict(62) == pytest.approx(0.060, rel=0.2), "the quicker larger ones are chance"
+    assert cost.saved(16) == pytest.approx(0.016, rel=0.4)
+
+
+def test_rows_save_nothing_where_only_the_run_costs() -> None:
+    cost = RunCost()
+    assert cost.saved(1) == 0
+    for rows in (18, 32) * 20:
+        cost.observe(rows, 0.010)
+    assert cost.saved(14) < 0.001
 
 
 def test_old_runs_fade() -> None:

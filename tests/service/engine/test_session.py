@@ -145,6 +145,14 @@ def test_a_runtime_that_falls_back_to_the_cpu_is_found_out(
         open_session(graph, Placement("auto"))
 
 
+@pytest.mark.parametrize(("threads", "abreast"), [(0, 1), (1, 8), (3, 2), (16, 1)])
+def test_runs_abreast_are_as_many_as_have_cores_for_their_threads(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, threads: int, abreast: int
+) -> None:
+    monkeypatch.setattr(module, "usable_cores", lambda: 8)
+    assert open_session(graph, Placement("cpu", threads)).abreast == abreast
+
+
 def test_a_cgroup_quota_cuts_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quota = tmp_path / "cpu.max"
     monkeypatch.setattr(module, "_CPU_QUOTA", quota)

@@ -30,6 +30,7 @@ class Doubling:
         self.inputs: dict[str, GraphTensor] = {}
         self.outputs: dict[str, GraphTensor] = {}
         self.told = 0
+        self.abreast = 1
 
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         self.told += 1
@@ -48,14 +49,27 @@ class Doubling:
 def test_a_run_sees_what_its_arrays_hold_and_writes_where_the_last_one_did() -> None:
     session, x = Doubling(), np.ones(3)
     feeds = SteadyFeeds({"x": x})
-    (first,) = feeds.run(session, ["y"])
+    feeds.run(session, ["y"])
+    first = feeds.outputs["y"]
     assert first.tolist() == [2, 2, 2]
     for value in (2.0, 3.0):
         x[:] = value
-        (again,) = feeds.run(session, ["y"])
-        assert again is first
-        assert again.tolist() == [2 * value] * 3
+        (run,) = feeds.bound(session, ())
+        run()
+        assert feeds.outputs["y"] is first
+        assert first.tolist() == [2 * value] * 3
     assert session.told == 2
+
+
+def test_each_run_of_several_writes_its_rows() -> None:
+    session, x = Doubling(), np.ones(5)
+    feeds = SteadyFeeds({"x": x}, {"y": np.zeros(5)})
+    assert feeds.rows == 5
+    first, second = feeds.bound(session, (3,))
+    second()
+    assert feeds.outputs["y"].tolist() == [0, 0, 0, 2, 2]
+    first()
+    assert feeds.outputs["y"].tolist() == [2, 2, 2, 2, 2]
 
 
 def test_a_session_of_the_runtime_is_bound_to_arrays_of_the_host(tmp_path: Path) -> None:
@@ -64,14 +78,16 @@ def test_a_session_of_the_runtime_is_bound_to_arrays_of_the_host(tmp_path: Path)
     onnx.save(graphs.multiply(tensors[:1], tensors[1:], 3.0), path)
     session = open_session(path, Placement("cpu", 1))
     assert isinstance(session, BindingSession)
-    (name,), outputs = session.inputs, list(session.outputs)
-    array = np.ones((2, 3), np.float32)
+    (name,), (output,) = session.inputs, session.outputs
+    array = np.ones((4, 3), np.float32)
     feeds = SteadyFeeds({name: array})
-    for value in (1.0, 5.0, -2.0):
+    feeds.run(session, [output])
+    for value, cuts in ((1.0, ()), (5.0, (1, 3)), (-2.0, (2,))):
         array[:] = value
-        (expected,) = session.run({name: array.copy()}, outputs)
-        (found,) = feeds.run(session, outputs)
-        assert found.tolist() == expected.tolist()
+        (expected,) = session.run({name: array.copy()}, [output])
+        for run in feeds.bound(session, cuts):
+            run()
+        assert feeds.outputs[output].tolist() == expected.tolist()
 
 
 def test_a_step_is_fed_the_same_arrays_until_they_lie_elsewhere() -> None:
@@ -95,6 +111,14 @@ def test_a_cache_that_grows_is_fed_anew_and_positions_are_those_of_now() -> None
     other = step.step(part)
     assert other is not feeds
     assert np.asarray(other["past"]).shape[1] == step.state.room
+
+
+def test_feeds_of_the_same_shapes_share_what_their_runs_give() -> None:
+    step = StepFeeds(RECURRENT, RECURRENT_SIGNATURE, slots=4)
+    given = [step.step(part) for part in (slice(0, 2), slice(2, 4), slice(0, 3))]
+    first, same, other = (each.outputs for each in given if isinstance(each, SteadyFeeds))
+    assert first is same
+    assert other is not first
 
 
 def test_a_mask_over_past_and_new_is_made_for_each_step() -> None:

@@ -1,0 +1,63 @@
+"""Make one run in pieces, side by side on several cores: where its rows are cut, and who makes which piece.
+
+Rows of a run know nothing of one another, so that pieces give what the whole gives. Each core reads the weights from its
+own caches then, and no operator waits for another core, as one with threads of its own does. Knows costs and callables; knows
+no session and no tensor.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from service.engine.cost import RunCost
+
+WORTH_S = 0.0002
+"""A piece is worth a thread if it takes this much off the run: several times what it costs to wake one."""
+
+
+def cuts(rows: int, cost: RunCost, most: int) -> tuple[int, ...]:
+    """Return where a run of `rows` rows is cut into at most `most` pieces; nowhere if that is not worth it.
+
+    The first piece is the longest, for the others begin later.
+    """
+    for count in range(most, 1, -1):
+        piece = rows * 7 // (8 * count)
+        if cost.saved(piece) >= WORTH_S:
+            return tuple([rows - piece * left for left in range(count - 1, 0, -1)])
+    return ()
+
+
+class Crew:
+    """Up to `size` threads that work at once, that of who asks among them; threads begin when first needed."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._others = ThreadPoolExecutor(max(1, size - 1), thread_name_prefix="crew")
+
+    def close(self) -> None:
+        """Let the threads end; idempotent."""
+        self._others.shutdown(wait=False)
+
+    def work(self, pieces: Sequence[Callable[[], None]]) -> float:
+        """Do the first piece here and the others in threads, or here as well if no thread has begun them by then.
+
+        Returns the seconds that the first one took, or raises the first error of any, when none is being worked on.
+        """
+        first, *rest = pieces
+        begun = [self._others.submit(piece) for piece in rest]
+        started_s = time.perf_counter()
+        try:
+            first()
+            first_s = time.perf_counter() - started_s
+            for piece, future in zip(rest, begun, strict=True):
+                # A core that is busy elsewhere is not waited for.
+                if future.cancel():
+                    piece()
+        finally:
+            errors = [future.exception() for future in begun if not future.cancel()]
+        for error in errors:
+            if error is not None:
+                raise error
+        return first_s
