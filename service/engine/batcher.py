@@ -58,6 +58,7 @@ class _Entry:
     request: Request
     key: Hashable
     rows: int
+    length: int
     arrived_at_s: float
     deadline_at_s: float
     answer: asyncio.Future[Answer] = field(repr=False)
@@ -138,7 +139,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         now_s = time.monotonic()
         self._refuse(request, now_s, deadline_at_s)
-        entry = _Entry(request, request.key, request.rows, now_s, deadline_at_s, loop.create_future())
+        answer = loop.create_future()
+        length = sum(request.lengths.values())
+        entry = _Entry(request, request.key, request.rows, length, now_s, deadline_at_s, answer)
         if self._origin is not None:
             entry.origin = self._origin()
         self._queue.append(entry)

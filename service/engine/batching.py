@@ -11,6 +11,9 @@ from typing import Protocol
 
 from service.domain import DispatchReason
 
+LOOK_AHEAD = 4
+"""Among the rows of so many batches are those looked for that are about as long as the oldest."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
@@ -38,6 +41,10 @@ class Waiting(Protocol):
     @property
     def key(self) -> Hashable:
         """Requests with equal keys may share a run; None shares with nobody."""
+
+    @property
+    def length(self) -> int:
+        """How long its rows are along the axes that padding may lengthen."""
 
     @property
     def arrived_at_s(self) -> float:
@@ -73,17 +80,34 @@ def plan(queue: Sequence[Waiting], now_s: float, limits: BatchLimits) -> Plan:
 
 
 def _company(queue: Iterable[Waiting], max_rows: int) -> tuple[tuple[int, ...], bool]:
-    """Return the positions that go with the first of the queue, and whether the batch is full with them."""
-    take: list[int] = []
+    """Return the positions that go with the first of the queue, and whether the batch is full with them.
+
+    Of more than there is room for, those about as long as the first: they pad one another least.
+    """
+    agreeing: list[tuple[int, Waiting]] = []
     rows = 0
     key: Hashable = None
     for position, waiting in enumerate(queue):
-        if not take:
-            key = waiting.key
+        if not agreeing:
+            key, length = waiting.key, waiting.length
         elif waiting.key != key:
             continue
-        elif rows + waiting.rows > max_rows:
-            return tuple(take), True
+        agreeing.append((position, waiting))
+        rows += waiting.rows
+        if rows > LOOK_AHEAD * max_rows:
+            break
+    if rows > max_rows:
+        agreeing.sort(key=lambda each: abs(each[1].length - length))
+    return _filled(agreeing, max_rows)
+
+
+def _filled(agreeing: Iterable[tuple[int, Waiting]], max_rows: int) -> tuple[tuple[int, ...], bool]:
+    """Return the positions of the first that fit, in ascending order; the next one that does not closes the batch."""
+    take: list[int] = []
+    rows = 0
+    for position, waiting in agreeing:
+        if take and rows + waiting.rows > max_rows:
+            return tuple(sorted(take)), True
         take.append(position)
         rows += waiting.rows
-    return tuple(take), rows >= max_rows
+    return tuple(sorted(take)), rows >= max_rows

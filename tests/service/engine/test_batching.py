@@ -12,6 +12,7 @@ from service.engine.batching import BatchLimits, plan
 class Waiting:
     rows: int
     key: str | None = "k"
+    length: int = 0
     arrived_at_s: float = 0.0
 
 
@@ -38,6 +39,14 @@ def test_only_requests_that_agree_share_a_run() -> None:
     assert plan(queue, 0.0, BatchLimits()).take == (0, 2)
 
 
+def test_of_more_than_there_is_room_for_those_about_as_long_as_the_oldest_go_with_it() -> None:
+    queue = [Waiting(1, length=length) for length in (10, 16, 9, 12, 10, 16)]
+    assert plan(queue, 0.0, BatchLimits(max_rows=3)).take == (0, 2, 4)
+    assert plan(queue, 0.0, BatchLimits(max_rows=6)).take == (0, 1, 2, 3, 4, 5)
+    far = [*queue, *[Waiting(1, length=16)] * 30, Waiting(1, length=10)]
+    assert plan(far, 0.0, BatchLimits(max_rows=2)).take == (0, 4), "not for ever is looked for"
+
+
 def test_a_request_without_a_key_shares_with_nobody() -> None:
     decision = plan([Waiting(1, None), Waiting(1, None)], 0.0, BatchLimits())
     assert (decision.take, decision.reason) == ((0,), "alone")
@@ -57,7 +66,11 @@ def test_a_full_batch_does_not_wait_for_its_delay() -> None:
 
 
 @given(
-    st.lists(st.builds(Waiting, rows=st.integers(1, 9), key=st.sampled_from(["a", "b", None]))),
+    st.lists(
+        st.builds(
+            Waiting, rows=st.integers(1, 9), key=st.sampled_from(["a", "b", None]), length=st.integers(1, 9)
+        )
+    ),
     st.integers(1, 12),
 )
 def test_every_plan_takes_the_oldest_and_keeps_the_limit_and_the_order(
