@@ -42,7 +42,7 @@ class BindingSession(Session, Protocol):
 
     @property
     def abreast(self) -> int:
-        """How many runs the cores carry at once, with the threads that each takes; at least one."""
+        """How many runs the cores carry now beside those in progress, with the threads that each takes; at least one."""
 
     def bind(self, feeds: Tensors, outputs: Tensors) -> Callable[[], None]:
         """Return a run that reads `feeds` and writes `outputs` in place, whatever is in them then.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from service.engine.cores import usable_cores
 from service.engine.cost import RunCost
 
 WORTH_S = 0.0002
@@ -30,11 +31,10 @@ def cuts(rows: int, cost: RunCost, most: int) -> tuple[int, ...]:
 
 
 class Crew:
-    """Up to `size` threads that work at once, that of who asks among them; threads begin when first needed."""
+    """Threads that help whoever asks, as many as there are cores at most; they begin when first needed."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._others = ThreadPoolExecutor(max(1, size - 1), thread_name_prefix="crew")
+    def __init__(self) -> None:
+        self._others = ThreadPoolExecutor(usable_cores(), thread_name_prefix="crew")
 
     def close(self) -> None:
         """Let the threads end; idempotent."""

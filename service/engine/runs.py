@@ -87,8 +87,7 @@ class StepRuns:
         self._cost = RunCost()
         self._made: tuple[int, int, float, bool] | None = None
         self._accounted_at_s = 0.0
-        self._crew = Crew(self._binds.abreast if self._binds else 1)
-        self._reading: asyncio.Future[ReadRun] | None = None
+        self._crew = Crew()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generator")
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 
@@ -122,8 +121,7 @@ class StepRuns:
                 outputs = dict(zip(names, self._session.run(copies, names), strict=True))
             return ReadRun(outputs, not outputs, counts, past, time.perf_counter() - started_s)
 
-        self._reading = asyncio.get_running_loop().run_in_executor(self._reader, timed)
-        return self._reading
+        return asyncio.get_running_loop().run_in_executor(self._reader, timed)
 
     def record_read(self, run: ReadRun) -> None:
         """Account for a run that was made beside others."""
@@ -197,14 +195,12 @@ class StepRuns:
         outputs: Mapping[str, Array | Held] = {}
         run_s, piece = 0.0, None
         inline = self._cost.predict(fed) < self._bounds.inline_s
-        # One core is the event loop's, if it does not run itself, and one that of a run beside this one.
-        cores = self._crew.size - (not inline) - self._reads
 
         def timed() -> None:
             nonlocal outputs, run_s, piece
             started_s = time.perf_counter()
             try:
-                outputs, piece = self._outputs(feeds, cores)
+                outputs, piece = self._outputs(feeds, inline=inline)
             finally:
                 run_s = time.perf_counter() - started_s
 
@@ -222,17 +218,13 @@ class StepRuns:
         self._cost.observe(*(piece or (fed, run_s)))
         return self._step.take(part, outputs, counts)
 
-    @property
-    def _reads(self) -> bool:
-        return self._reading is not None and not self._reading.done()
-
     def _outputs(
-        self, feeds: Mapping[str, Array | Held], cores: int
+        self, feeds: Mapping[str, Array | Held], *, inline: bool
     ) -> tuple[Mapping[str, Array | Held], Piece | None]:
         """Return what a run of `feeds` gives; if it was made in pieces, also how large the first was."""
         session, names = self._session, self._step.outputs
         if self._binds is not None and isinstance(feeds, SteadyFeeds):
-            return feeds.outputs, self._run_steady(self._binds, feeds, cores)
+            return feeds.outputs, self._run_steady(self._binds, feeds, inline=inline)
         if not self._held:
             arrays = session.run(cast("Tensors", feeds), names)
             return dict(zip(names, arrays, strict=True)), None
@@ -241,11 +233,12 @@ class StepRuns:
         arrays, held = session.run_held(feeds, fetched, self._held)
         return {**dict(zip(fetched, arrays, strict=True)), **dict(zip(self._held, held, strict=True))}, None
 
-    def _run_steady(self, session: BindingSession, feeds: SteadyFeeds, cores: int) -> Piece | None:
+    def _run_steady(self, session: BindingSession, feeds: SteadyFeeds, *, inline: bool) -> Piece | None:
         if not feeds.outputs:
             feeds.run(session, self._step.outputs)
             return None
-        where = cuts(feeds.rows, self._cost, cores)
+        # If it does not run itself, the event loop keeps a core.
+        where = cuts(feeds.rows, self._cost, session.abreast - (not inline))
         runs = feeds.bound(session, where)
         if not where:
             runs[0]()

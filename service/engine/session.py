@@ -5,7 +5,6 @@ Knows providers and threads. Knows nothing of batches, models or callers.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ import onnxruntime
 from service.domain import Array, Tensors
 from service.engine import lines
 from service.engine.contracts import GraphTensor
+from service.engine.cores import BusyCores, RunCores, usable_cores
 from service.engine.device import NOT_RECORDED, Resident
 
 _DTYPES = {
@@ -35,14 +35,14 @@ _DTYPES = {
     "tensor(bool)": "bool",
     "tensor(string)": "string",
 }
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-_CPU_QUOTA_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-_CPU_PERIOD_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 _CPU_DEVICE = "cpu"
 _SPIN_US = "100"
 """For so long a worker thread waits awake for the next part of a run."""
+_BUSY = BusyCores()
+_ON_DEVICE = RunCores(BusyCores(), 1, 1)
+"""For runs that leave the cores alone."""
 _Provider = str | tuple[str, dict[str, str]]
 
 
@@ -63,18 +63,6 @@ class Placement:
     records: bool = False
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use: its affinity, cut by the cgroup's CPU quota (v2, or v1)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    for files in ((_CPU_QUOTA,), (_CPU_QUOTA_V1, _CPU_PERIOD_V1)):
-        try:
-            quota, period = " ".join(path.read_text(encoding="ascii") for path in files).split()
-        except (OSError, ValueError):
-            continue
-        return cores if quota in ("max", "-1") else max(1, min(cores, int(quota) // int(period)))
-    return cores
-
-
 class OnnxSession:
     """One loaded graph (`contracts.Session`). Releases the interpreter lock while it runs; ONNX Runtime allows
     concurrent runs of one session.
@@ -84,12 +72,12 @@ class OnnxSession:
         self,
         session: onnxruntime.InferenceSession,
         *,
-        abreast: int = 1,
+        cores: RunCores = _ON_DEVICE,
         resident: bool = False,
         records: bool = False,
     ) -> None:
         self._session = session
-        self.abreast = abreast
+        self._cores = cores
         self.resident = resident
         self.records = records
         self._device = "cuda" if _CUDA in session.get_providers() else "cpu"
@@ -104,9 +92,15 @@ class OnnxSession:
         """The execution providers in use, the preferred one first."""
         return tuple(self._session.get_providers())
 
+    @property
+    def abreast(self) -> int:
+        """How many runs the cores carry at once (`contracts.BindingSession`)."""
+        return self._cores.abreast
+
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         """Run once; raises what ONNX Runtime raises."""
-        results: list[Array] = self._session.run(outputs, feeds, self._options(NOT_RECORDED))
+        with self._cores:
+            results: list[Array] = self._session.run(outputs, feeds, self._options(NOT_RECORDED))
         return results
 
     def bind(self, feeds: Tensors, outputs: Tensors) -> Callable[[], None]:
@@ -120,7 +114,8 @@ class OnnxSession:
 
         def run() -> None:
             assert kept, "the arrays live as long as the run"
-            self._session.run_with_iobinding(binding, options)
+            with self._cores:
+                self._session.run_with_iobinding(binding, options)
 
         return run
 
@@ -225,8 +220,8 @@ def _placed(tensor: Resident) -> tuple[np.dtype, tuple[int, ...], int]:
 def open_session(path: Path, placement: Placement) -> OnnxSession:
     """Load the graph at `path`; raises SessionError with a reason that names no path."""
     providers = _providers(placement.device)
-    cores = usable_cores()
-    threads = placement.threads or max(1, cores - 1)
+    usable = usable_cores()
+    threads = placement.threads or max(1, usable - 1)
     options = _session_options(threads)
     if placement.records and providers[0] == _CUDA:
         recording: list[_Provider] = [(_CUDA, {"enable_cuda_graph": "1"}), _CPU]
@@ -235,8 +230,9 @@ def open_session(path: Path, placement: Placement) -> OnnxSession:
             session = _opened(path, options, recording)
             return OnnxSession(session, resident=True, records=_records(session))
     session = _opened(path, options, providers)
-    resident = _CUDA in session.get_providers()
-    return OnnxSession(session, abreast=1 if resident else max(1, cores // threads), resident=resident)
+    if _CUDA in session.get_providers():
+        return OnnxSession(session, resident=True)
+    return OnnxSession(session, cores=RunCores(_BUSY, usable, threads))
 
 
 def _opened(

@@ -56,14 +56,15 @@ def test_pieces_are_as_long_as_each_other_but_for_the_first_which_is_longer(
 def test_all_pieces_are_done_the_first_of_them_here() -> None:
     done: dict[int, int] = {}
     pieces = [lambda number=number: done.update({number: threading.get_ident()}) for number in range(4)]
-    workers = Crew(3)
+    workers = Crew()
     assert workers.work(pieces) >= 0
     workers.close()
     assert sorted(done) == [0, 1, 2, 3]
     assert done[0] == threading.get_ident()
 
 
-def test_a_piece_that_no_thread_has_begun_is_done_here() -> None:
+def test_a_piece_that_no_thread_has_begun_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "usable_cores", lambda: 1)
     begun, over = threading.Event(), threading.Event()
     where: list[int] = []
 
@@ -75,8 +76,8 @@ def test_a_piece_that_no_thread_has_begun_is_done_here() -> None:
         where.append(threading.get_ident())
         over.set()
 
-    workers = Crew(2)
-    # Its only thread is busy until the last piece, which waits behind that, is done.
+    workers = Crew()
+    # The only thread is busy until the last piece, which waits behind that, is done.
     workers.work([partial(_wait, begun), busy, left])
     workers.close()
     assert where == [threading.get_ident()]
@@ -106,7 +107,7 @@ def test_the_error_of_a_piece_is_raised_when_nobody_works_any_more(failing: str)
         over.set()
         fail("other")
 
-    workers = Crew(2)
+    workers = Crew()
     with pytest.raises(ArithmeticError, match=failing):
         workers.work([first, other])
     assert over.is_set()

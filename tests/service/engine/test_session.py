@@ -10,7 +10,7 @@ import pytest
 from service.engine import session as module
 from service.engine.contracts import GraphTensor
 from service.engine.device import NOT_RECORDED, Resident
-from service.engine.session import OnnxSession, Placement, SessionError, open_session, usable_cores
+from service.engine.session import OnnxSession, Placement, SessionError, open_session
 from tests.support.bundles import write_bare_onnx
 from tests.support.fake_device import FakeMemory
 
@@ -151,29 +151,6 @@ def test_runs_abreast_are_as_many_as_have_cores_for_their_threads(
 ) -> None:
     monkeypatch.setattr(module, "usable_cores", lambda: 8)
     assert open_session(graph, Placement("cpu", threads)).abreast == abreast
-
-
-def test_a_cgroup_quota_cuts_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = tmp_path / "cpu.max"
-    monkeypatch.setattr(module, "_CPU_QUOTA", quota)
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for text, cores in [("150000 100000", 1), ("400000 100000", 4), ("max 100000", 8), ("20000 100000", 1)]:
-        quota.write_text(text)
-        assert usable_cores() == cores
-    quota.unlink()
-    monkeypatch.setattr(module, "_CPU_QUOTA_V1", tmp_path / "cpu.cfs_quota_us")
-    assert usable_cores() == 8
-
-
-def test_a_cgroup_of_the_first_version_cuts_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CPU_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(module, "_CPU_QUOTA_V1", tmp_path / "cpu.cfs_quota_us")
-    monkeypatch.setattr(module, "_CPU_PERIOD_V1", tmp_path / "cpu.cfs_period_us")
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    (tmp_path / "cpu.cfs_period_us").write_text("100000\n")
-    for text, cores in [("250000\n", 2), ("-1\n", 8)]:
-        (tmp_path / "cpu.cfs_quota_us").write_text(text)
-        assert usable_cores() == cores
 
 
 def test_only_a_session_that_is_to_record_asks_for_graphs(graph: Path, opened_on_cuda: list[object]) -> None:
