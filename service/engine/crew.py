@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from service.engine.cores import usable_cores
 from service.engine.cost import RunCost
 
-WORTH_S = 0.0002
+WORTH_S = 0.0003
 """A piece is worth a thread if it takes this much off the run: several times what it costs to wake one."""
 
 

@@ -49,18 +49,19 @@ class GenerationLimits:
     takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
     `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
     up. `cache_bytes` None means that slots alone are counted. The first and the last token of a sequence are told at
-    once, those between every `deliver_s`: to wake a reader costs more than a small model's token.
+    once, those between every `deliver_s` times the sequences that run: to wake a reader costs more than a small model's
+    token, and so no more than a twentieth of the time goes into it.
     """
 
     slots: int = 32
     max_waiting: int = 256
     chunk: int = 64
-    read_tokens: int = 256
+    read_tokens: int = 512
     inline_bound_s: float = 0.002
     cache_bytes: int | None = None
     unread_tokens: int = 64
     stall_s: float = 30.0
-    deliver_s: float = 0.004
+    deliver_s: float = 0.00025
     beside_bound_s: float = 0.0003
 
 
@@ -143,11 +144,11 @@ class Generator:
         most = len(prompt.scored) + max_new_tokens
         sequence = self._submit(decoder, prompt, most, deadline_at_s, caller)
         try:
-            reason, outbox = None, sequence.outbox
+            reason, outbox, items = None, sequence.outbox, sequence.outbox.items
             while reason is None:
-                while not outbox.items:
+                while not items:
                     await outbox.filled()
-                token = outbox.items.popleft()
+                token = items.popleft()
                 if sequence.stage == "paused":
                     self._resume_if_read(sequence)
                 if not isinstance(token, Token):

@@ -15,9 +15,9 @@ HEADROOM_TOKENS = 16
 """Whoever starts beside others must leave them room for so many more tokens, or it would soon have to yield."""
 
 
-LOT = 8
-"""While more wait than slots are free, slots are given out in lots of so large a part of all (an eighth)."""
-LOT_ROUNDS = 8
+LOT = 4
+"""While more wait than slots are free, slots are given out in lots of so large a part of all (a quarter)."""
+LOT_ROUNDS = 12
 """For so many rounds at most are free slots held back until there is a lot of them."""
 
 

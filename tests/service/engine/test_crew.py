@@ -31,9 +31,9 @@ def test_nothing_is_cut_before_a_cost_is_known() -> None:
 
 
 def test_a_run_is_cut_where_a_piece_of_it_takes_long_enough() -> None:
-    assert cuts(32, cost_of(20e-6), 2) == (18,)
+    assert cuts(32, cost_of(30e-6), 2) == (18,)
     assert cuts(32, cost_of(5e-6), 2) == ()
-    assert cuts(32, cost_of(20e-6), 1) == ()
+    assert cuts(32, cost_of(30e-6), 1) == ()
     assert cuts(1, cost_of(1.0), 2) == ()
 
 

@@ -44,12 +44,12 @@ def test_who_starts_beside_others_leaves_them_room_to_grow() -> None:
 
 def test_free_slots_wait_for_a_lot_of_them_only_while_more_wait_and_not_for_long() -> None:
     space = Space(32)
-    assert held_back(space, taken=29, waiting=9, rounds=0)
-    assert not held_back(space, taken=28, waiting=9, rounds=0), "four are an eighth of all"
+    assert held_back(space, taken=25, waiting=9, rounds=0)
+    assert not held_back(space, taken=24, waiting=9, rounds=0), "eight are a quarter of all"
     assert not held_back(space, taken=29, waiting=3, rounds=0), "all who wait can start"
     assert not held_back(space, taken=29, waiting=9, rounds=LOT_ROUNDS)
     assert not held_back(space, taken=0, waiting=99, rounds=0)
-    assert not held_back(Space(8), taken=7, waiting=9, rounds=0), "of few slots each is a lot"
+    assert not held_back(Space(4), taken=3, waiting=9, rounds=0), "of few slots each is a lot"
 
 
 def test_the_last_yield_until_the_rest_fit() -> None:
