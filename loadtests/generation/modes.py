@@ -152,18 +152,23 @@ async def _continuous(
     encoder = _encoder(subject, len(trace))
     prompt_of = _prompts(subject, encoder)
 
-    async def serve(request: Request, seen: Served) -> None:
+    async def serve(request: Request, seen: Served, comes: asyncio.Future[None]) -> None:
+        await comes
         prompt = await prompt_of(request)
         async for token in generator.stream(prompt, GREEDY, request.max_tokens, NEVER_S):
             seen.tell(token.id, time.perf_counter())
 
     start_s = time.perf_counter() + LEAD_S
     served = [Served(start_s + request.at_s) for request in trace]
+    loop, begun = asyncio.get_running_loop(), 0
+    coming = [loop.create_future() for _ in trace]
     async with asyncio.TaskGroup() as callers:
-        begun = 0
+        # As the readers of static batches, clients are there before the first request comes.
+        for each in zip(trace, served, coming, strict=True):
+            callers.create_task(serve(*each))
         async for came in arrivals([each.arrived_at_s for each in served]):
-            for request, seen in zip(trace[begun:came], served[begun:came], strict=True):
-                callers.create_task(serve(request, seen))
+            for comes in coming[begun:came]:
+                comes.set_result(None)
             begun = came
     generator.close()
     if encoder is not None:

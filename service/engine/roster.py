@@ -197,10 +197,10 @@ class Roster:
     def _claims(self) -> list[Claim]:
         return [sequence.claim for sequence in self._running]
 
-    def _together(self) -> list[Claim]:
-        """Return what the running sequences take, as one claim; there is none if nobody runs."""
+    def _together(self, rows: int) -> list[Claim]:
+        """Return what the running sequences take, which have so many rows, as one claim; there is none if nobody runs."""
         longest = 0 if self._space.limit_bytes is None else self._longest()
-        return [Claim(self.rows, longest)] if self._running else []
+        return [Claim(rows, longest)] if self._running else []
 
     def _longest(self) -> int:
         """Return how many tokens the longest of the running sequences has, 0 where nobody asks how many there are."""
@@ -262,11 +262,10 @@ class Roster:
         ]
 
     def _admit(self, now_s: float) -> None:
-        if self.rows >= self._space.slots:
+        rows = self.rows
+        if rows >= self._space.slots:
             return
-        if self._reads_apart and scheduling.held_back(
-            self._space, self.rows, self.waiting, self._held_rounds
-        ):
+        if self._reads_apart and scheduling.held_back(self._space, rows, self.waiting, self._held_rounds):
             self._held_rounds += 1
             return
         self._held_rounds = 0
@@ -274,7 +273,7 @@ class Roster:
             self._charged_at_s = now_s
             for sequence in self._running:
                 self._charge(sequence)
-        claims = self._together()
+        claims = self._together(rows)
         while True:
             following = self._yielded[0] if self._yielded else self._waiting.peek(now_s)
             if following is None or not scheduling.starts(self._space, claims, following.claim):

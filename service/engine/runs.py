@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -31,8 +31,7 @@ Piece = tuple[int, float]
 """The rows of a piece of a run, and how many seconds it took."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(NamedTuple):
     """What one run was, for metrics: its rows, the tokens fed, how long the session ran, and how long the loop took
     for everything else since the run before (`loop_s`, other tasks of the event loop left out; None for a run that
     was made beside others).

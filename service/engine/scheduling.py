@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.engine.block import ROOM_STEP, room_for
 
@@ -21,8 +22,7 @@ LOT_ROUNDS = 12
 """For so many rounds at most are free slots held back until there is a lot of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a sequence takes: its rows, and the tokens of each row once all that is known of it has been fed."""
 
     rows: int
