@@ -19,7 +19,7 @@ import itertools
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from service.bundle import Signature, StepGraph
 from service.domain import ANYONE, Array, Caller, Sampling
@@ -297,7 +297,7 @@ class Generator:
             self._beside is not None or (beside and self._read_beside(reading.start, parts, rows))
         ):
             # Those who step lie where they lay.
-            self._round = replace(self._round, reading=None)
+            self._round = self._round._replace(reading=None)
             return
         self._reads_alone = False
         self._delivery.tell_all()

@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.engine import scheduling
 from service.engine.fairness import WaitingRoom
@@ -32,8 +33,7 @@ class ReadingLimits:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A run in which sequences read so many tokens each; their rows are the slots from `start` on."""
 
     start: int
@@ -41,8 +41,7 @@ class Reading:
     counts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stepping:
+class Stepping(NamedTuple):
     """A run in which each row takes one token; their rows are `slots`, neighbours. `readers` still read some."""
 
     start: int
@@ -51,8 +50,7 @@ class Stepping:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """What is run before anybody else may come or go; `longest` is the most tokens that a row has then."""
 
     reading: Reading | None = None

@@ -82,7 +82,8 @@ class StepFeeds:
     def step(self, part: slice) -> Mapping[str, Array | Held]:
         """Return the feeds of a run that gives each slot its next token: the same as long as the arrays are."""
         past = self.state.look(part)
-        self._at[part, 0] = self.state.seen[part]
+        if self._positions is not None:
+            self._at[part, 0] = self.state.seen[part]
         lying = self.state.version, self._context.version
         if lying != self._lying or len(self._steady) > MOST_STEADY:
             self._lying = lying
