@@ -25,7 +25,7 @@ def cuts(rows: int, cost: RunCost, most: int) -> tuple[int, ...]:
     """
     for count in range(most, 1, -1):
         piece = rows * 7 // (8 * count)
-        if cost.saved(piece) >= WORTH_S:
+        if piece and cost.saved(piece) >= WORTH_S:
             return tuple([rows - piece * left for left in range(count - 1, 0, -1)])
     return ()
 

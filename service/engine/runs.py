@@ -223,7 +223,8 @@ class StepRuns:
         """Return what a run of `feeds` gives; if it was made in pieces, also how large the first was."""
         session, names = self._session, self._step.outputs
         if self._binds is not None and isinstance(feeds, SteadyFeeds):
-            return feeds.outputs, self._run_steady(self._binds, feeds, inline=inline)
+            piece = self._run_steady(self._binds, feeds, inline=inline)
+            return feeds.outputs, piece
         if not self._held:
             arrays = session.run(cast("Tensors", feeds), names)
             return dict(zip(names, arrays, strict=True)), None

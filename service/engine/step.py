@@ -15,7 +15,7 @@ from service.domain import Array, Tensors
 from service.engine.context import ContextRows
 from service.engine.contracts import Held
 from service.engine.slots import SlotState
-from service.engine.steady import SteadyFeeds
+from service.engine.steady import OutputRows, SteadyFeeds
 
 MOST_STEADY = 256
 """Of so many parts of the slots it is remembered what their steps are fed."""
@@ -53,7 +53,7 @@ class StepFeeds:
         # A mask over past and new is made anew for each step, and a past of the rows' age is longer each time.
         self._stays = self._mask is None and not self.state.aligned and not self.state.holdable
         self._steady: dict[tuple[int, int], SteadyFeeds] = {}
-        self._given: dict[tuple[tuple[int, ...], ...], dict[str, Array]] = {}
+        self._given = OutputRows(slots)
         self._lying = self.state.version, self._context.version
         self.outputs = (graph.logits, *(entry.output for entry in graph.state))
 
@@ -94,16 +94,9 @@ class StepFeeds:
             return feeds
         made = self._step(part)
         if past and self._stays:
-            self._steady[key] = steady = self._staying(cast("Tensors", made))
+            self._steady[key] = steady = SteadyFeeds(cast("Tensors", made), self._given)
             return steady
         return made
-
-    def _staying(self, feeds: Tensors) -> SteadyFeeds:
-        """Return feeds that stay; those of the same shapes share the arrays of what a run of them gives."""
-        shapes = tuple([array.shape for array in feeds.values()])
-        if len(self._given) > MOST_STEADY:
-            self._given.clear()
-        return SteadyFeeds(feeds, self._given.setdefault(shapes, {}))
 
     def _step(self, part: slice) -> dict[str, Array | Held]:
         feeds = {self._tokens.name: self.next[part], **self.state.feeds(part), **self._context.feeds(part)}

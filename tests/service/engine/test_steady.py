@@ -10,7 +10,7 @@ from service.bundle import Tensor
 from service.domain import Array, Tensors
 from service.engine.contracts import BindingSession, GraphTensor
 from service.engine.session import Placement, open_session
-from service.engine.steady import SteadyFeeds
+from service.engine.steady import OutputRows, SteadyFeeds
 from service.engine.step import StepFeeds
 from tests.service.engine.step_models import (
     ATTENTION,
@@ -48,7 +48,7 @@ class Doubling:
 
 def test_a_run_sees_what_its_arrays_hold_and_writes_where_the_last_one_did() -> None:
     session, x = Doubling(), np.ones(3)
-    feeds = SteadyFeeds({"x": x})
+    feeds = SteadyFeeds({"x": x}, OutputRows(3))
     feeds.run(session, ["y"])
     first = feeds.outputs["y"]
     assert first.tolist() == [2, 2, 2]
@@ -63,13 +63,15 @@ def test_a_run_sees_what_its_arrays_hold_and_writes_where_the_last_one_did() -> 
 
 def test_each_run_of_several_writes_its_rows() -> None:
     session, x = Doubling(), np.ones(5)
-    feeds = SteadyFeeds({"x": x}, {"y": np.zeros(5)})
+    feeds = SteadyFeeds({"x": x}, OutputRows(8))
     assert feeds.rows == 5
+    feeds.run(session, ["y"])
+    x[:] = 3
     first, second = feeds.bound(session, (3,))
     second()
-    assert feeds.outputs["y"].tolist() == [0, 0, 0, 2, 2]
+    assert feeds.outputs["y"].tolist() == [2, 2, 2, 6, 6]
     first()
-    assert feeds.outputs["y"].tolist() == [2, 2, 2, 2, 2]
+    assert feeds.outputs["y"].tolist() == [6, 6, 6, 6, 6]
 
 
 def test_a_session_of_the_runtime_is_bound_to_arrays_of_the_host(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_a_session_of_the_runtime_is_bound_to_arrays_of_the_host(tmp_path: Path)
     assert isinstance(session, BindingSession)
     (name,), (output,) = session.inputs, session.outputs
     array = np.ones((4, 3), np.float32)
-    feeds = SteadyFeeds({name: array})
+    feeds = SteadyFeeds({name: array}, OutputRows(4))
     feeds.run(session, [output])
     for value, cuts in ((1.0, ()), (5.0, (1, 3)), (-2.0, (2,))):
         array[:] = value
@@ -113,12 +115,26 @@ def test_a_cache_that_grows_is_fed_anew_and_positions_are_those_of_now() -> None
     assert np.asarray(other["past"]).shape[1] == step.state.room
 
 
-def test_feeds_of_the_same_shapes_share_what_their_runs_give() -> None:
-    step = StepFeeds(RECURRENT, RECURRENT_SIGNATURE, slots=4)
-    given = [step.step(part) for part in (slice(0, 2), slice(2, 4), slice(0, 3))]
-    first, same, other = (each.outputs for each in given if isinstance(each, SteadyFeeds))
-    assert first is same
-    assert other is not first
+def test_what_rows_of_one_shape_give_is_known_from_any_number_of_them() -> None:
+    session, kept = Doubling(), OutputRows(8)
+    SteadyFeeds({"x": np.ones((3, 2))}, kept).run(session, ["y"])
+    more = SteadyFeeds({"x": np.full((5, 2), 4.0)}, kept)
+    assert more.outputs["y"].shape == (5, 2)
+    more.bound(session, ())[0]()
+    assert more.outputs["y"].tolist() == [[8, 8]] * 5
+    assert not SteadyFeeds({"x": np.ones((3, 7))}, kept).outputs, "rows of another shape may give another one"
+
+
+def test_outputs_of_another_shape_take_the_place_of_those_before() -> None:
+    session, kept = Doubling(), OutputRows(8)
+    narrow, wide = np.ones((3, 2)), np.ones((3, 7))
+    before = SteadyFeeds({"x": narrow}, kept)
+    for x in (narrow, wide, narrow):
+        feeds = SteadyFeeds({"x": x}, kept)
+        feeds.run(session, ["y"])
+        assert feeds.outputs["y"].tolist() == (x * 2).tolist()
+    before.run(session, ["y"])
+    assert before.outputs["y"].base is feeds.outputs["y"].base, "there is one array for all"
 
 
 def test_a_mask_over_past_and_new_is_made_for_each_step() -> None:
