@@ -225,7 +225,7 @@ class Engine(_Group):
     threads: Annotated[int, Field(ge=0)] = Field(
         0,
         description="CPU threads of a run; 0 leaves one usable core to the event loop. Steps of generation are made in "
-        "pieces side by side where the usable cores are a multiple of it",
+        "pieces side by side where usable cores are at least twice that, so by default only on two",
     )
     max_rows: Count | None = Field(None, description="rows in a run; unset takes the model's own figure")
     max_delay_s: Seconds = Field(0.0, description="how long a request may wait for company while idle")

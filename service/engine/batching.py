@@ -64,7 +64,8 @@ def plan(queue: Sequence[Waiting], now_s: float, limits: BatchLimits) -> Plan:
     """Return what to run next, the session being free.
 
     The oldest request always goes in the next batch, so nobody starves; those behind it that agree with it
-    join in their order while they fit. The first that does not fit closes the batch.
+    join while they fit, in their order, or, where more wait than fit, those first that are about as long. The first that
+    does not fit closes the batch.
     """
     if not queue:
         return Plan(())

@@ -40,9 +40,10 @@ class Session(Protocol):
 class BindingSession(Session, Protocol):
     """A session whose graph runs on the host's memory as it is."""
 
-    @property
-    def abreast(self) -> int:
-        """How many runs the cores carry now beside those in progress, with the threads that each takes; at least one."""
+    def abreast(self, spare: int = 0) -> int:
+        """Return how many runs the cores carry now beside those in progress, with the threads that each takes, if `spare`
+        cores are left; at least one.
+        """
 
     def bind(self, feeds: Tensors, outputs: Tensors) -> Callable[[], None]:
         """Return a run that reads `feeds` and writes `outputs` in place, whatever is in them then.

@@ -49,10 +49,9 @@ class RunCores:
         self._usable = usable
         self._threads = threads
 
-    @property
-    def abreast(self) -> int:
-        """How many such runs there is room for beside those in progress; one in any case."""
-        return max(1, (self._usable - self._busy.count) // self._threads)
+    def abreast(self, spare: int = 0) -> int:
+        """Return how many such runs there is room for beside those in progress, if `spare` cores are left; at least one."""
+        return max(1, (self._usable - self._busy.count - spare) // self._threads)
 
     def __enter__(self) -> None:
         self._busy.add(self._threads)

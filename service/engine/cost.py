@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 
 _DOUBT = 1 / 16
-"""Runs whose rows differ by less than this share of them say little of what a row costs: other things vary more."""
-_SAME = 1e-9
+"""Runs whose rows differ by less than this share of them say little of what a row costs."""
 
 
 class RunCost:
@@ -38,28 +37,26 @@ class RunCost:
     def predict(self, rows: int) -> float:
         """Return the expected seconds for `rows`; infinite before the first observation.
 
-        Where little is known of other batch sizes, the worst: cost in proportion above the mean of those seen, and no
-        less below it.
+        Where little is known of other sizes, the worst: cost in proportion above the mean of those seen, and no less below
+        it.
         """
         if self._weight == 0.0:
             return math.inf
-        mean_rows = self._rows / self._weight
-        slope = self._slope(0.0 if rows < mean_rows else _DOUBT)
-        return max(0.0, self._seconds / self._weight + slope * (rows - mean_rows))
+        mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
+        slope = self._slope(mean_seconds / mean_rows if rows > mean_rows else 0.0)
+        return max(0.0, mean_seconds + slope * (rows - mean_rows))
 
     def saved(self, rows: int) -> float:
         """Return by how many seconds a run is expected to be shorter for `rows` rows less; 0 before the first observation.
 
-        Where little is known of other batch sizes, in proportion.
+        Where little is known of other sizes, in proportion.
         """
-        return rows * self._slope(_DOUBT) if self._weight else 0.0
+        return rows * self._slope(self._seconds / self._rows) if self._weight else 0.0
 
-    def _slope(self, doubt: float) -> float:
-        """Return the seconds that a row adds; in proportion where sizes differ by hardly more than the share `doubt`."""
-        mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
-        weak = (doubt * mean_rows) ** 2
-        spread = self._rows_squared / self._weight - mean_rows * mean_rows + weak
-        if spread < _SAME * (1.0 + mean_rows * mean_rows):
-            return 0.0
-        together = self._rows_seconds / self._weight - mean_rows * mean_seconds
-        return max(0.0, (together + weak * mean_seconds / mean_rows) / spread)
+    def _slope(self, assumed: float) -> float:
+        """Return the seconds that a row adds: `assumed` where sizes hardly differ, for then other things vary more."""
+        mean_rows = self._rows / self._weight
+        spread = self._rows_squared / self._weight - mean_rows * mean_rows
+        together = self._rows_seconds / self._weight - mean_rows * self._seconds / self._weight
+        weak = (_DOUBT * mean_rows) ** 2
+        return max(0.0, (together + weak * assumed) / (spread + weak))

@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from service.engine.cores import usable_cores
 from service.engine.cost import RunCost
 
 WORTH_S = 0.0003
-"""A piece is worth a thread if it takes this much off the run: several times what it costs to wake one."""
+"""One more piece is worth a thread if it takes this much off the run: several times what it costs to wake one."""
 
 
 def cuts(rows: int, cost: RunCost, most: int) -> tuple[int, ...]:
     """Return where a run of `rows` rows is cut into at most `most` pieces; nowhere if that is not worth it.
 
-    The first piece is the longest, for the others begin later.
+    The first piece is the longest, by an eighth of it at least, for the others begin later.
     """
-    for count in range(most, 1, -1):
-        piece = rows * 7 // (8 * count)
-        if piece and cost.saved(piece) >= WORTH_S:
-            return tuple([rows - piece * left for left in range(count - 1, 0, -1)])
-    return ()
+    found: tuple[int, ...] = ()
+    for count in range(2, most + 1):
+        piece = rows * 7 // (7 * count + 1)
+        first = rows - piece * (count - 1)
+        shorter = (found[0] if found else rows) - first
+        if shorter <= 0 or cost.saved(shorter) < WORTH_S:
+            break
+        found = tuple(range(first, rows, piece))
+    return found
 
 
 class Crew:
@@ -40,24 +45,32 @@ class Crew:
         """Let the threads end; idempotent."""
         self._others.shutdown(wait=False)
 
-    def work(self, pieces: Sequence[Callable[[], None]]) -> float:
+    def work(self, pieces: Sequence[Callable[[], None]]) -> float | None:
         """Do the first piece here and the others in threads, or here as well if no thread has begun them by then.
 
-        Returns the seconds that the first one took, or raises the first error of any, when none is being worked on.
+        Returns the seconds that the first one took, None if it was not the only one that was done here; or raises the
+        first error of any. By then none is being worked on.
         """
         first, *rest = pieces
-        begun = [self._others.submit(piece) for piece in rest]
+        begun = [self._begin(piece) for piece in rest]
         started_s = time.perf_counter()
         try:
             first()
-            first_s = time.perf_counter() - started_s
+            first_s: float | None = time.perf_counter() - started_s
             for piece, future in zip(rest, begun, strict=True):
                 # A core that is busy elsewhere is not waited for.
-                if future.cancel():
+                if future is None or future.cancel():
+                    first_s = None
                     piece()
         finally:
-            errors = [future.exception() for future in begun if not future.cancel()]
+            errors = [future.exception() for future in begun if future is not None and not future.cancel()]
         for error in errors:
             if error is not None:
                 raise error
         return first_s
+
+    def _begin(self, piece: Callable[[], None]) -> Future[None] | None:
+        # Who is at work when it is closed goes on alone.
+        with suppress(RuntimeError):
+            return self._others.submit(piece)
+        return None

@@ -99,8 +99,7 @@ class SampledSequence:
 
     def untold(self, queue_s: float) -> list[Token]:
         """Return what to tell of the tokens that were made and not told; only of one that tells no logprobs."""
-        # Most of what a small model's tokens cost here: the constructor itself takes twice as long.
-        tokens = [tuple.__new__(Token, (token, None, None, queue_s, ())) for token in self.made[self._told :]]
+        tokens = [Token(token, None, None, queue_s) for token in self.made[self._told :]]
         self._told = len(self.made)
         if tokens and tokens[-1].id in self.ends:
             tokens[-1] = tokens[-1]._replace(finish_reason="stop")

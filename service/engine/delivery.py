@@ -28,17 +28,17 @@ class Part:
 
 
 class Delivery:
-    """Tokens are noted as they are made and told every `deliver_s` for each sequence that runs, the first and the last of
+    """Tokens are noted as they are made and told every `deliver_each_s` times the sequences that run, the first and the last of
     a sequence at once.
 
     A sequence with `unread` tokens or more pauses. Who lies where is remembered until `forget`.
     """
 
-    def __init__(self, step: StepFeeds, roster: Roster, unread: int, deliver_s: float) -> None:
+    def __init__(self, step: StepFeeds, roster: Roster, unread: int, deliver_each_s: float) -> None:
         self._step = step
         self._roster = roster
         self._unread = unread
-        self._deliver_s = deliver_s
+        self._deliver_s = deliver_each_s
         self._cohorts: dict[int, Cohort] = {}
         self._untold: dict[TokenSequence, None] = {}
         self._told_at_s = 0.0

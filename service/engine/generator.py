@@ -49,7 +49,7 @@ class GenerationLimits:
     takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
     `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
     up. `cache_bytes` None means that slots alone are counted. The first and the last token of a sequence are told at
-    once, those between every `deliver_s` times the sequences that run: to wake a reader costs more than a small model's
+    once, those between every `deliver_each_s` times the sequences that run: to wake a reader costs more than a small model's
     token, and so no more than a twentieth of the time goes into it.
     """
 
@@ -61,7 +61,7 @@ class GenerationLimits:
     cache_bytes: int | None = None
     unread_tokens: int = 64
     stall_s: float = 30.0
-    deliver_s: float = 0.00025
+    deliver_each_s: float = 0.00025
     beside_bound_s: float = 0.0003
 
 
@@ -93,7 +93,7 @@ class Generator:
         self._roster = Roster(self._step, self._space, reading, limits.stall_s, on_yield)
         self._beside: tuple[list[Part], asyncio.Future[ReadRun]] | None = None
         self._reads_alone = False
-        self._delivery = Delivery(self._step, self._roster, limits.unread_tokens, limits.deliver_s)
+        self._delivery = Delivery(self._step, self._roster, limits.unread_tokens, limits.deliver_each_s)
         self._round = Round()
         self._longest = 0
         self._numbers = itertools.count()

@@ -27,8 +27,8 @@ MOST_COPIED_BYTES = 8 * 2**20
 Rows = Sequence[tuple[int, ...]]
 """The tokens that each row of a run reads."""
 
-Piece = tuple[int, float]
-"""The rows of a piece of a run, and how many seconds it took."""
+Observed = tuple[int, float]
+"""How many tokens were fed, and how many seconds it took."""
 
 
 class StepRecord(NamedTuple):
@@ -177,7 +177,8 @@ class StepRuns:
         for row in range(rows):
             alone = None if tokens is None else tokens[row : row + 1]
             try:
-                found[row] = (await self._once(slice(start + row, start + row + 1), alone))[0]
+                # A copy: the next run may write its logits where this one did.
+                found[row] = (await self._once(slice(start + row, start + row + 1), alone))[0].copy()
             except Exception as error:  # noqa: BLE001  # as above
                 failures[start + row] = error
             self.account()
@@ -192,14 +193,14 @@ class StepRuns:
         feeds = self._step.step(part) if tokens is None else self._step.read(part, tokens)
         fed = part.stop - part.start if counts is None else sum(counts)
         outputs: Mapping[str, Array | Held] = {}
-        run_s, piece = 0.0, None
+        run_s, observed = 0.0, None
         inline = self._cost.predict(fed) < self._bounds.inline_s
 
         def timed() -> None:
-            nonlocal outputs, run_s, piece
+            nonlocal outputs, run_s, observed
             started_s = time.perf_counter()
             try:
-                outputs, piece = self._outputs(feeds, inline=inline)
+                outputs, observed = self._outputs(feeds, inline=inline)
             finally:
                 run_s = time.perf_counter() - started_s
 
@@ -214,17 +215,17 @@ class StepRuns:
             self._made = (part.stop - part.start, fed, run_s, failed)
             if failed:
                 self.account()
-        self._cost.observe(*(piece or (fed, run_s)))
+        self._cost.observe(*(observed or (fed, run_s)))
         return self._step.take(part, outputs, counts)
 
     def _outputs(
         self, feeds: Mapping[str, Array | Held], *, inline: bool
-    ) -> tuple[Mapping[str, Array | Held], Piece | None]:
-        """Return what a run of `feeds` gives; if it was made in pieces, also how large the first was."""
+    ) -> tuple[Mapping[str, Array | Held], Observed | None]:
+        """Return what a run of `feeds` gives; if it was made in pieces side by side, also how long one of them took."""
         session, names = self._session, self._step.outputs
         if self._binds is not None and isinstance(feeds, SteadyFeeds):
-            piece = self._run_steady(self._binds, feeds, inline=inline)
-            return feeds.outputs, piece
+            observed = self._run_steady(self._binds, feeds, inline=inline)
+            return feeds.outputs, observed
         if not self._held:
             arrays = session.run(cast("Tensors", feeds), names)
             return dict(zip(names, arrays, strict=True)), None
@@ -233,14 +234,15 @@ class StepRuns:
         arrays, held = session.run_held(feeds, fetched, self._held)
         return {**dict(zip(fetched, arrays, strict=True)), **dict(zip(self._held, held, strict=True))}, None
 
-    def _run_steady(self, session: BindingSession, feeds: SteadyFeeds, *, inline: bool) -> Piece | None:
+    def _run_steady(self, session: BindingSession, feeds: SteadyFeeds, *, inline: bool) -> Observed | None:
         if not feeds.outputs:
             feeds.run(session, self._step.outputs)
             return None
         # If it does not run itself, the event loop keeps a core.
-        where = cuts(feeds.rows, self._cost, session.abreast - (not inline))
-        runs = feeds.bound(session, where)
-        if not where:
+        places = cuts(feeds.rows, self._cost, session.abreast(spare=0 if inline else 1))
+        runs = feeds.bound(session, places)
+        if not places:
             runs[0]()
             return None
-        return where[0], self._crew.work(runs)
+        first_s = self._crew.work(runs)
+        return None if first_s is None else (places[0], first_s)

@@ -92,10 +92,9 @@ class OnnxSession:
         """The execution providers in use, the preferred one first."""
         return tuple(self._session.get_providers())
 
-    @property
-    def abreast(self) -> int:
-        """How many runs the cores carry at once (`contracts.BindingSession`)."""
-        return self._cores.abreast
+    def abreast(self, spare: int = 0) -> int:
+        """Return how many runs the cores carry now (`contracts.BindingSession`)."""
+        return self._cores.abreast(spare)
 
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         """Run once; raises what ONNX Runtime raises."""

@@ -26,24 +26,26 @@ class OutputRows:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._arrays: dict[str, Array] = {}
-        self._forms: dict[tuple[tuple[int, ...], ...], dict[str, Array]] = {}
+        self._forms: dict[tuple[tuple[int, ...], ...], dict[str, tuple[tuple[int, ...], np.dtype]]] = {}
 
     def of(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return the arrays for a run of `feeds`; none before `learn` was told of one whose rows are of the same shapes."""
         rows = _count(feeds)
         forms = self._forms.get(_row_shapes(feeds), {})
-        return {name: self._array(name, form)[:rows] for name, form in forms.items()}
+        return {name: self._array(name, shape, dtype)[:rows] for name, (shape, dtype) in forms.items()}
 
     def learn(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         """Take note of what a run of `feeds` gave: rows of the same shapes give the same, however many they are."""
-        if len(self._forms) > MOST_FORMS:
+        if len(self._forms) >= MOST_FORMS:
             self._forms.clear()
-        self._forms[_row_shapes(feeds)] = {name: array[:0] for name, array in outputs.items()}
+        self._forms[_row_shapes(feeds)] = {
+            name: (array.shape[1:], array.dtype) for name, array in outputs.items()
+        }
 
-    def _array(self, name: str, form: Array) -> Array:
+    def _array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         array = self._arrays.get(name)
-        if array is None or array.shape[1:] != form.shape[1:]:
-            array = self._arrays[name] = np.empty((self._slots, *form.shape[1:]), form.dtype)
+        if array is None or array.shape[1:] != shape:
+            array = self._arrays[name] = np.empty((self._slots, *shape), dtype)
         return array
 
 

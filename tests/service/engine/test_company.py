@@ -207,7 +207,7 @@ async def test_rows_of_a_cache_without_a_mask_share_a_run_with_those_of_their_ag
 
 async def test_tokens_are_told_within_the_bound_though_every_round_reads_a_prompt() -> None:
     limits = GenerationLimits(
-        inline_bound_s=60.0, beside_bound_s=math.inf, chunk=2, deliver_s=1e9, unread_tokens=8
+        inline_bound_s=60.0, beside_bound_s=math.inf, chunk=2, deliver_each_s=1e9, unread_tokens=8
     )
     generator, session = generator_of("recurrent", limits)
     stepping = generator.stream(Prompt((3,)), GREEDY, 400, in_s(20))

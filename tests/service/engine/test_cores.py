@@ -34,11 +34,12 @@ def test_a_cgroup_of_the_first_version_cuts_them_too(tmp_path: Path, monkeypatch
 def test_runs_in_progress_leave_room_for_fewer() -> None:
     busy = BusyCores()
     single, double = RunCores(busy, 8, 1), RunCores(busy, 8, 2)
-    assert (single.abreast, double.abreast) == (8, 4)
+    assert (single.abreast(), double.abreast()) == (8, 4)
+    assert (single.abreast(spare=1), double.abreast(spare=1)) == (7, 3)
     with double, single, single:
-        assert (single.abreast, double.abreast) == (4, 2)
+        assert (single.abreast(), double.abreast()) == (4, 2)
         with double, double, double:
-            assert (single.abreast, double.abreast) == (1, 1)
+            assert (single.abreast(), double.abreast()) == (1, 1)
     with pytest.raises(ArithmeticError), single:
         raise ArithmeticError
-    assert (single.abreast, double.abreast) == (8, 4)
+    assert (single.abreast(), double.abreast()) == (8, 4)

@@ -1,8 +1,11 @@
 """A run in pieces: where it is cut, who makes which piece, and that sequences do not notice."""
 
 import asyncio
+import itertools
+import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -53,11 +56,17 @@ def test_pieces_are_as_long_as_each_other_but_for_the_first_which_is_longer(
     assert min(others, default=1) > 0
 
 
+def test_one_more_piece_must_take_something_off_as_well() -> None:
+    assert cuts(64, cost_of(1e-3), 3) == (24, 44)
+    assert cuts(64, cost_of(15e-6), 3) == (35,), "a third one would take eleven rows off, of 15 us"
+    assert cuts(3, cost_of(1.0), 8) == (2,)
+
+
 def test_all_pieces_are_done_the_first_of_them_here() -> None:
     done: dict[int, int] = {}
     pieces = [lambda number=number: done.update({number: threading.get_ident()}) for number in range(4)]
     workers = Crew()
-    assert workers.work(pieces) >= 0
+    workers.work(pieces)
     workers.close()
     assert sorted(done) == [0, 1, 2, 3]
     assert done[0] == threading.get_ident()
@@ -81,6 +90,14 @@ def test_a_piece_that_no_thread_has_begun_is_done_here(monkeypatch: pytest.Monke
     workers.work([partial(_wait, begun), busy, left])
     workers.close()
     assert where == [threading.get_ident()]
+
+
+def test_who_is_at_work_when_the_threads_end_does_everything() -> None:
+    done: list[int] = []
+    workers = Crew()
+    workers.close()
+    assert workers.work([partial(done.append, number) for number in range(3)]) is None
+    assert done == [0, 1, 2]
 
 
 def _wait(event: threading.Event) -> None:
@@ -114,14 +131,18 @@ def test_the_error_of_a_piece_is_raised_when_nobody_works_any_more(failing: str)
     workers.close()
 
 
-class Abreast(FakeSession):
-    """A `contracts.BindingSession` that may make three runs at once; notes how many rows those it was bound to had."""
+INLINE = GenerationLimits(inline_bound_s=60.0, beside_bound_s=math.inf)
 
-    abreast = 3
+
+class Abreast(FakeSession):
+    """A `contracts.BindingSession` that may make two runs at once; notes how many rows those it was bound to had."""
 
     def __init__(self, compute: Compute) -> None:
         super().__init__(compute)
         self.bound_rows: list[int] = []
+
+    def abreast(self, spare: int = 0) -> int:
+        return 2 - spare
 
     def bind(self, feeds: Tensors, outputs: Tensors) -> Callable[[], None]:
         def run() -> None:
@@ -138,7 +159,7 @@ async def test_sequences_whose_steps_are_made_in_pieces_give_what_they_give_alon
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew, "WORTH_S", 0.0)
-    generator, session = generator_of(kind, GenerationLimits(inline_bound_s=60.0), made=Abreast)
+    generator, session = generator_of(kind, INLINE, made=Abreast)
     prompts = [(start, 5, start % 3) for start in range(9)]
     found = await asyncio.gather(
         *(ids(generator, prompt_of(kind, prompt), 6 + prompt[0]) for prompt in prompts)
@@ -146,4 +167,32 @@ async def test_sequences_whose_steps_are_made_in_pieces_give_what_they_give_alon
     generator.close()
     assert found == [expected(prompt, 6 + prompt[0]) for prompt in prompts]
     assert isinstance(session, Abreast)
-    assert {5, 2} <= set(session.bound_rows), "nine rows were run as five, two and two"
+    assert {5, 4} <= set(session.bound_rows), "nine rows were run as five and four"
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "attention"])
+async def test_who_fails_together_and_not_alone_gives_what_it_gives_alone(kind: str) -> None:
+    generator, session = generator_of(kind, INLINE, made=Abreast)
+    together = itertools.count(1)
+    session.fail = ArithmeticError()
+    session.fails = lambda feeds: len(next(iter(feeds.values()))) > 1 and next(together) % 3 == 0
+    prompts = [(start, 5, start % 3) for start in range(5)]
+    found = await asyncio.gather(
+        *(ids(generator, prompt_of(kind, prompt), 6 + prompt[0]) for prompt in prompts)
+    )
+    generator.close()
+    assert next(together) > 4
+    assert found == [expected(prompt, 6 + prompt[0]) for prompt in prompts]
+
+
+@pytest.mark.parametrize(("inline_bound_s", "pieces"), [(60.0, {5, 4}), (0.0, {9})])
+async def test_a_step_in_a_thread_leaves_a_core_to_the_loop(
+    inline_bound_s: float, pieces: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "WORTH_S", 0.0)
+    limits = replace(INLINE, inline_bound_s=inline_bound_s)
+    generator, session = generator_of("recurrent", limits, made=Abreast)
+    await asyncio.gather(*(ids(generator, prompt_of("recurrent", (start,)), 4) for start in range(9)))
+    generator.close()
+    assert isinstance(session, Abreast)
+    assert set(session.bound_rows) == pieces

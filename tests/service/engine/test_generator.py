@@ -444,7 +444,7 @@ async def test_a_cache_grows_beyond_its_first_room() -> None:
 
 async def test_a_prompt_of_one_token_is_a_step_like_any_other_and_its_answer_is_told_at_once() -> None:
     session = FakeSession(attention)
-    limits = GenerationLimits(slots=2, inline_bound_s=60.0, deliver_s=1e9)
+    limits = GenerationLimits(slots=2, inline_bound_s=60.0, deliver_each_s=1e9)
     generator = Generator(session, ATTENTION, ATTENTION_SIGNATURE, limits, end_id=None)
     first = generator.stream(Prompt((1,), {"source": np.ones(1, np.float32)}), GREEDY, 50, in_s(20))
     begun = await anext(first)

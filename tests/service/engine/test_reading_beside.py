@@ -32,7 +32,7 @@ class SlowReading(FakeSession):
         return super().run(feeds, outputs)
 
 
-BESIDE = GenerationLimits(inline_bound_s=60.0, beside_bound_s=0.0, chunk=4, deliver_s=0.0)
+BESIDE = GenerationLimits(inline_bound_s=60.0, beside_bound_s=0.0, chunk=4, deliver_each_s=0.0)
 
 
 async def until(event: threading.Event) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from service.engine import session as module
 from service.engine.contracts import GraphTensor
+from service.engine.cores import BusyCores, RunCores
 from service.engine.device import NOT_RECORDED, Resident
 from service.engine.session import OnnxSession, Placement, SessionError, open_session
 from tests.support.bundles import write_bare_onnx
@@ -145,12 +146,30 @@ def test_a_runtime_that_falls_back_to_the_cpu_is_found_out(
         open_session(graph, Placement("auto"))
 
 
+def test_a_run_takes_its_cores_while_it_lasts() -> None:
+    busy = BusyCores()
+    taken: list[int] = []
+
+    class Runtime(Cuda):
+        def run(self, _: object, __: object, options: onnxruntime.RunOptions | None) -> list[object]:
+            taken.append(busy.count)
+            raise ArithmeticError
+
+    session = OnnxSession(Runtime([]), cores=RunCores(busy, 8, 3))
+    with pytest.raises(ArithmeticError):
+        session.run({}, [])
+    with pytest.raises(ArithmeticError):
+        session.bind({}, {})()
+    assert taken == [3, 3]
+    assert busy.count == 0
+
+
 @pytest.mark.parametrize(("threads", "abreast"), [(0, 1), (1, 8), (3, 2), (16, 1)])
 def test_runs_abreast_are_as_many_as_have_cores_for_their_threads(
     graph: Path, monkeypatch: pytest.MonkeyPatch, threads: int, abreast: int
 ) -> None:
     monkeypatch.setattr(module, "usable_cores", lambda: 8)
-    assert open_session(graph, Placement("cpu", threads)).abreast == abreast
+    assert open_session(graph, Placement("cpu", threads)).abreast() == abreast
 
 
 def test_only_a_session_that_is_to_record_asks_for_graphs(graph: Path, opened_on_cuda: list[object]) -> None:

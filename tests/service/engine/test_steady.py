@@ -30,7 +30,9 @@ class Doubling:
         self.inputs: dict[str, GraphTensor] = {}
         self.outputs: dict[str, GraphTensor] = {}
         self.told = 0
-        self.abreast = 1
+
+    def abreast(self, spare: int = 0) -> int:
+        return 1
 
     def run(self, feeds: Tensors, outputs: Sequence[str]) -> list[Array]:
         self.told += 1
