@@ -32,8 +32,8 @@ from service.tasks.encoding import Encoding
 OnStep = Callable[[StepRecord], None]
 GREEDY = Sampling(temperature=0.0)
 NEVER_S = 1e12
-TELL_S = 0.008
-"""As seldom as the engine tells the readers of 32 sequences; it tells that of a lone one much sooner, at a cost."""
+TELL_S = 0.004
+"""So seldom that readers cost next to nothing; the engine tells that of a lone sequence much sooner."""
 LEAD_S = 0.2
 """So long before the first request comes is a trace begun: the process that lets them come must have started."""
 
