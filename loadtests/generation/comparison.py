@@ -135,7 +135,7 @@ def _serve(
 
 def own_share(subject: Subject, plan: Plan) -> float:
     """Return which share of a step of 16 rows the generator's loop takes beside `session.run`; no row ends before it has
-    made `SHARE_TOKENS`.
+    made `SHARE_TOKENS`. Raises RuntimeError if there was no such step.
 
     Of the quicker quarter of stretches of `STRETCH` steps: the others were interrupted by what else runs on the machine.
     A stretch is long enough that tokens are told in it as often as they always are.
@@ -150,6 +150,8 @@ def own_share(subject: Subject, plan: Plan) -> float:
         for stretch in (whole[start : start + STRETCH] for start in range(0, len(whole), STRETCH)):
             loop_s, run_s = sum(step.loop_s or 0.0 for step in stretch), sum(step.run_s for step in stretch)
             shares.append(loop_s / (loop_s + run_s))
+    if not shares:
+        raise RuntimeError(f"no step had {SHARE_ROWS} rows")
     return quantile(shares, 0.25)
 
 
