@@ -235,7 +235,10 @@ class Engine(_Group):
     step_inline_bound_s: Seconds = Field(
         0.002, description="the same for the steps of generation, of which one follows another"
     )
-    slots: Count = Field(32, description="sequences of a generator that step together")
+    slots: Count = Field(
+        32,
+        description="sequences of a generator that step together; half as many more may have read their prompts ahead",
+    )
     cache_bytes: Count | None = Field(
         None, description="state memory of a generator's running rows; unset bounds it by slots alone"
     )

@@ -44,7 +44,7 @@ IDLE_TURN_S = 20e-6
 class GenerationLimits:
     """How many rows run side by side, how much state they may have, and how many sequences may wait.
 
-    A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
+    On the host half as many slots more are there for prompts that are read ahead (`placing`). A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
     step that is expected to take less than `inline_bound_s` is made on the event loop itself; prompts whose reading
     takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
     `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
@@ -87,10 +87,10 @@ class Generator:
         )
         state = self._step.state
         self._space = Space(
-            limits.slots, limits.cache_bytes, state.row_bytes, state.token_bytes, state.room_step
+            self._step.slots, limits.cache_bytes, state.row_bytes, state.token_bytes, state.room_step
         )
         reading = ReadingLimits(limits.chunk, limits.read_tokens)
-        self._roster = Roster(self._step, self._space, reading, limits.stall_s, on_yield)
+        self._roster = Roster(self._step, self._space, limits.slots, reading, limits.stall_s, on_yield)
         self._beside: tuple[list[Part], asyncio.Future[ReadRun]] | None = None
         self._reads_alone = False
         self._delivery = Delivery(self._step, self._roster, limits.unread_tokens, limits.deliver_each_s)
@@ -109,7 +109,7 @@ class Generator:
     @property
     def slots_in_use(self) -> int:
         """How many rows run now."""
-        return self._roster.rows
+        return min(self._roster.rows, self._limits.slots)
 
     @property
     def running(self) -> int:
@@ -222,7 +222,7 @@ class Generator:
                 f"{whole.rows} times {whole.tokens} tokens of prompt and answer do not fit the model's cache"
             )
         # Those for whom there is a slot are only waiting for the next round.
-        free = self._limits.slots - self._roster.rows
+        free = self._step.slots - self._roster.rows
         if self._roster.waiting >= self._limits.max_waiting + free:
             raise Overloaded("the model's queue is full", retry_after_s=RETRY_AFTER_S)
         sequence = Sequence(next(self._numbers), decoder, prompt, caller, now_s, deadline_at_s)

@@ -59,18 +59,23 @@ class Round(NamedTuple):
 
 
 class Roster:
-    """Who waits, who runs and who had to yield. `changed` says that the round must be laid out anew."""
+    """Who waits, who runs and who had to yield. `changed` says that the round must be laid out anew.
+
+    At most `abreast` rows step side by side; what `space` has more is for those who read, and have read ahead.
+    """
 
     def __init__(
         self,
         step: StepFeeds,
         space: Space,
+        abreast: int,
         reading: ReadingLimits,
         stall_s: float,
         on_yield: Callable[[], None],
     ) -> None:
         self._step = step
         self._space = space
+        self._abreast = abreast
         self._chunk = reading.chunk if step.ragged else 1
         self._most = reading.most
         self._on_yield = on_yield
@@ -321,7 +326,7 @@ class Roster:
 
     def _stepping(self) -> list[list[Sequence]]:
         """Return who takes one token, in groups that may share a run."""
-        fed = [each for each in self._running if each.stage == "stepping"]
+        fed = self._abreast_of([each for each in self._running if each.stage == "stepping"])
         if self._chunk == 1:
             fed += [each for each in self._running if each.stage == "reading"]
         if not self._step.state.aligned:
@@ -331,6 +336,11 @@ class Roster:
             age = sequence.fed if sequence.stage == "reading" else sequence.tokens - 1
             ages.setdefault(age, []).append(sequence)
         return list(ages.values())
+
+    def _abreast_of(self, stepping: list[Sequence]) -> list[Sequence]:
+        """Return the first that may step side by side."""
+        rows = itertools.accumulate(sequence.decoder.width for sequence in stepping)
+        return stepping[: bisect.bisect_right(list(rows), self._abreast)]
 
     def _reading(self) -> tuple[list[Sequence], tuple[int, ...]]:
         if self._chunk == 1:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from service.engine.block import ROOM_STEP, room_for
 
+AHEAD = 2
+"""Prompts are read ahead of the steps in so large a part of the slots more (a half)."""
 HEADROOM_TOKENS = 16
 """Whoever starts beside others must leave them room for so many more tokens, or it would soon have to yield."""
-
-
 LOT = 4
 """While more wait than slots are free, slots are given out in lots of so large a part of all (a quarter)."""
 LOT_ROUNDS = 12
@@ -56,6 +56,15 @@ class Space:
         if sum(claim.rows for claim in claims) > self.slots:
             return False
         return self.limit_bytes is None or self.taken(claims, more_tokens) <= self.limit_bytes
+
+
+def read_ahead(slots: int) -> int:
+    """Return in how many slots more than `slots`, which step side by side, prompts are read.
+
+    A slot whose prompt is only read once the sequence before has ended gives no tokens meanwhile. One that is read by then
+    takes its place in the next step.
+    """
+    return slots // AHEAD
 
 
 def starts(space: Space, running: Sequence[Claim], claim: Claim) -> bool:

@@ -23,8 +23,21 @@ _EVERY_TOKEN = 3
 """The rank of logits [batch, time, vocabulary]."""
 
 
+def ragged(graph: StepGraph, signature: Signature) -> bool:
+    """Say whether rows of different token counts may share a run: the time axis is free, and the graph takes lengths, or a
+    mask and gives every token's logits.
+    """
+    told = bool(graph.lengths) or (bool(graph.mask) and _every_logit(graph, signature))
+    return told and isinstance(signature.input(graph.tokens).shape[1], str)
+
+
+def _every_logit(graph: StepGraph, signature: Signature) -> bool:
+    return len(signature.output(graph.logits).shape) == _EVERY_TOKEN
+
+
 class StepFeeds:
-    """The tensors around the runs of one step graph over `slots` rows. `next` [slots, 1] is each row's next token.
+    """The tensors around the runs of one step graph over `slots` rows. `next` [slots, 1] is each row's next token; those of a run
+    may be `ragged` or not.
 
     `kept` is where state and context are if not in the host's memory.
     """
@@ -36,12 +49,14 @@ class StepFeeds:
         slots: int,
         kept: tuple[SlotState, ContextRows] | None = None,
     ) -> None:
+        self.slots = slots
+        self.ragged = ragged(graph, signature)
         self._graph = graph
         self._tokens = signature.input(graph.tokens)
         self._lengths = signature.input(graph.lengths) if graph.lengths else None
         self._positions = signature.input(graph.positions) if graph.positions else None
         self._mask = signature.input(graph.mask) if graph.mask else None
-        self._every_logit = len(signature.output(graph.logits).shape) == _EVERY_TOKEN
+        self._every_logit = _every_logit(graph, signature)
         self._suppressed = list(graph.suppressed)
         self._ones = np.ones(slots, self._lengths.dtype if self._lengths else np.int64)
         self._at = np.zeros((slots, 1), self._positions.dtype if self._positions else np.int64)
@@ -56,14 +71,6 @@ class StepFeeds:
         self._given = OutputRows(slots)
         self._lying = self.state.version, self._context.version
         self.outputs = (graph.logits, *(entry.output for entry in graph.state))
-
-    @property
-    def ragged(self) -> bool:
-        """Whether rows of different token counts may share a run: the time axis is free, and the graph takes
-        lengths, or a mask and gives every token's logits.
-        """
-        told = self._lengths is not None or (self._mask is not None and self._every_logit)
-        return told and isinstance(self._tokens.shape[1], str)
 
     def begin(self, contexts: Sequence[tuple[Sequence[int], Tensors]], rows: int) -> None:
         """Make slots new, each sequence's with its context; `rows` slots are in use, these included.

@@ -112,9 +112,29 @@ async def test_a_long_prompt_is_read_in_chunks_while_others_go_on() -> None:
 async def test_those_who_find_no_slot_wait_their_turn() -> None:
     session = FakeSession(recurrent)
     generator = recurrent_generator(session, GenerationLimits(slots=2))
-    found = await asyncio.gather(*(collect(generator, Prompt((start,)), 4) for start in range(5)))
-    assert [ids(tokens) for tokens in found] == [expected((start,), 4, None) for start in range(5)]
-    assert max(session.batch_sizes) == 2
+    prompts = [(start, start) for start in range(5)]
+    found = await asyncio.gather(*(collect(generator, Prompt(prompt), 4) for prompt in prompts))
+    assert [ids(tokens) for tokens in found] == [expected(prompt, 4, None) for prompt in prompts]
+    steps = [feeds["ids"] for feeds in session.feeds if feeds["ids"].shape[1] == 1]
+    assert max(map(len, steps)) == 2
+
+
+async def test_a_prompt_is_read_and_answered_while_all_slots_step() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session, GenerationLimits(slots=2))
+    told: list[int] = []
+
+    async def follow(number: int, count: int) -> None:
+        async for _ in generator.stream(Prompt((number, 7)), GREEDY, count, in_s(20)):
+            told.append(number)  # noqa: PERF401  # who is told when is what counts
+
+    await asyncio.gather(follow(0, 400), follow(1, 400), follow(2, 3), follow(3, 3))
+    first = told.index(2)
+    assert 0 in told[first:]
+    assert 1 in told[first:]
+    rest = told[first + 1 :]
+    begun = rest.index(2)
+    assert 0 not in rest[begun:] or 1 not in rest[begun:], "it takes a place that has become free"
 
 
 async def test_a_caller_who_leaves_frees_the_slot_before_the_next_step() -> None:
