@@ -5,7 +5,7 @@ Knows rows of logits and decoders. Knows nothing of sessions or of who waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Cohort:
         self._everything = places == list(range(rows))
         self._places = np.array(places, np.intp)
         self.slots: slice | Array = _as_slice(slots) or np.array(slots, np.intp)
-        self._notes = [decoders[row].made.append for row in self._quiet]
+        self._notes: list[Callable[[int], object]] = [decoders[row].made.append for row in self._quiet]
         self._steps_left = min([decoders[row].left for row in self._quiet], default=0)
         self._ends = decoders[0].ends if decoders else frozenset[int]()
 
@@ -80,9 +80,20 @@ class Cohort:
         self._steps_left -= 1
         if self._steps_left > 0 and self._ends.isdisjoint(ids):
             return []
-        rows = zip(self._quiet, ids, strict=True)
-        ending = [row for row, token in rows if token in self._ends or self._sampled[row][1].left == 0]
-        return [self._sampled[row][0] for row in ending]
+        ending = []
+        left = []
+        for place, (row, token) in enumerate(zip(self._quiet, ids, strict=True)):
+            sequence, decoder = self._sampled[row]
+            if sequence.over:
+                continue
+            if token in self._ends or decoder.left == 0:
+                # Its row may step on for nobody.
+                self._notes[place] = _ignore
+                ending.append(sequence)
+            else:
+                left.append(decoder.left)
+        self._steps_left = min(left, default=0)
+        return ending
 
     def broken(self, logits: Array) -> list[tuple[TokenSequence, ArithmeticError]]:
         """Return the sampled sequences whose logits are not numbers."""
@@ -101,6 +112,10 @@ class Cohort:
     def without_over(self, rows: int) -> Cohort:
         """Return the same without the sequences that are over by now."""
         return Cohort([member for member in self._members if not member[0].over], rows)
+
+
+def _ignore(_: int) -> None:
+    """Note nothing."""
 
 
 def _as_slice(numbers: list[int]) -> slice | None:

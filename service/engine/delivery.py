@@ -145,10 +145,11 @@ class Delivery:
             if token.finish_reason is None:
                 self._pause_if_full(sequence, unread)
             else:
-                self._roster.leave(sequence)
+                ending.append(sequence)
         for sequence in ending:
             sequence.deliver()
-            self._roster.leave(sequence)
+        if ending:
+            self._roster.finish(ending)
 
     def _sample_without_broken(self, cohort: Cohort, logits: Array) -> None:
         broken = cohort.broken(logits)

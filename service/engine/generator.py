@@ -241,8 +241,9 @@ class Generator:
                 self._news.clear()
                 if self._beside is not None and self._beside[1].done():
                     self._come_back(self._beside[0], self._beside[1].result())
+                self._roster.changed |= self._longest > self._step.state.room
                 self._roster.advance(time.monotonic())
-                if self._roster.changed or self._longest > self._step.state.room:
+                if self._roster.changed:
                     self._lay_out()
                 if not self._roster.running and not self._roster.waiting and self._beside is None:
                     self._delivery.tell_all()

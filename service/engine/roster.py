@@ -89,6 +89,9 @@ class Roster:
         self.changed = False
         self._arrived = False
         self._held_rounds = 0
+        # Rows of one age only, or state that is not here, are better let go of at once.
+        self._may_idle = not step.state.aligned and not step.state.holdable
+        self._finished = self._idle_rounds = 0
         self._charged_at_s = -math.inf
 
     @property
@@ -127,6 +130,18 @@ class Roster:
         self._waiting.discard(sequence)
         self.changed = True
 
+    def finish(self, sequences: Iterable[Sequence]) -> None:
+        """Let go of sequences that have their last token; their rows may step on for nobody until some leave together."""
+        slots = list[int]()
+        for sequence in sequences:
+            sequence.over = True
+            slots += sequence.slots
+        if self._may_idle:
+            self._finished += len(slots)
+            self._step.idle(slots)
+        else:
+            self.changed = True
+
     def pause(self, sequence: Sequence, now_s: float) -> None:
         """Do not feed a sequence until its reader has caught up."""
         sequence.stage = "paused"
@@ -143,7 +158,12 @@ class Roster:
         """Take out who is over or late, and let in who fits."""
         if now_s >= self.next_check_at_s:
             self._check_times(now_s)
+        if self._finished and not self.changed:
+            idle = scheduling.stay_idle(self.rows, self._finished, self.waiting, self._idle_rounds)
+            self._idle_rounds += 1
+            self.changed = self._arrived or not idle
         if self.changed:
+            self._finished = self._idle_rounds = 0
             self._retire()
         # Who did not fit fits no better before somebody has left, paused or come.
         if (self.changed or self._arrived or self._held_rounds) and self.waiting:
