@@ -237,7 +237,8 @@ class Engine(_Group):
     )
     slots: Count = Field(
         32,
-        description="sequences of a generator that step together; half as many more may have read their prompts ahead",
+        description="sequences of a generator that step together; half as many more may have read their prompts ahead, "
+        "unless cache_bytes is set",
     )
     cache_bytes: Count | None = Field(
         None, description="state memory of a generator's running rows; unset bounds it by slots alone"

@@ -44,7 +44,8 @@ IDLE_TURN_S = 20e-6
 class GenerationLimits:
     """How many rows run side by side, how much state they may have, and how many sequences may wait.
 
-    On the host half as many slots more are there for prompts that are read ahead (`placing`). A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
+    On the host, unless `cache_bytes` bounds the state, half as many slots more are there for prompts that are read ahead
+    (`placing`). A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
     step that is expected to take less than `inline_bound_s` is made on the event loop itself; prompts whose reading
     takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
     `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
@@ -81,7 +82,9 @@ class Generator:
     ) -> None:
         self._limits = limits
         self._end_id = end_id
-        session, self._step = place(session, graph, signature, limits.slots)
+        session, self._step = place(
+            session, graph, signature, limits.slots, reads_ahead=limits.cache_bytes is None
+        )
         self._runs = StepRuns(
             session, self._step, RunBounds(limits.inline_bound_s, limits.beside_bound_s), on_step
         )

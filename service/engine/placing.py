@@ -15,15 +15,17 @@ from service.engine.slots import aligned
 from service.engine.step import StepFeeds, ragged
 
 
-def place(session: Session, graph: StepGraph, signature: Signature, slots: int) -> tuple[Session, StepFeeds]:
+def place(
+    session: Session, graph: StepGraph, signature: Signature, slots: int, *, reads_ahead: bool
+) -> tuple[Session, StepFeeds]:
     """Return the session to run and what it is fed; state stays on the host where its rows must be of one age.
 
-    There are `slots` for those who step side by side. On the host, where memory is not as scarce, there are more for those who
-    read, if they may.
+    There are `slots` for those who step side by side. If wanted, there are more for prompts that are read ahead, where they can be:
+    on the host, of a graph whose rows may differ in tokens and age.
     """
     if not isinstance(session, DeviceSession) or not session.resident or aligned(graph):
-        reads = ragged(graph, signature) and not aligned(graph)
-        return session, StepFeeds(graph, signature, slots + (read_ahead(slots) if reads else 0))
+        ahead = reads_ahead and ragged(graph, signature) and not aligned(graph)
+        return session, StepFeeds(graph, signature, slots + (read_ahead(slots) if ahead else 0))
     state = ResidentState(graph, signature, slots, session)
     context = ResidentContext([signature.input(name) for name in graph.context], slots, session)
     return BucketedSteps(session, graph.tokens), StepFeeds(graph, signature, slots, (state, context))

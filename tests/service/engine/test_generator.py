@@ -119,6 +119,13 @@ async def test_those_who_find_no_slot_wait_their_turn() -> None:
     assert max(map(len, steps)) == 2
 
 
+async def test_where_memory_is_bounded_no_prompt_is_read_before_a_slot_is_free() -> None:
+    session = FakeSession(recurrent)
+    generator = recurrent_generator(session, GenerationLimits(slots=2, cache_bytes=2**20))
+    await asyncio.gather(*(collect(generator, Prompt((start, 7)), 4) for start in range(4)))
+    assert max(session.batch_sizes) == 2
+
+
 async def test_a_prompt_is_read_and_answered_while_all_slots_step() -> None:
     session = FakeSession(recurrent)
     generator = recurrent_generator(session, GenerationLimits(slots=2))

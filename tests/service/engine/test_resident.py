@@ -274,10 +274,10 @@ def test_a_view_beyond_its_memory_is_refused() -> None:
 
 def test_a_graph_whose_rows_must_be_of_one_age_stays_on_the_host() -> None:
     device = FakeDevice(present)
-    session, step = place(device, COUNTING, COUNTING_SIGNATURE, 4)
+    session, step = place(device, COUNTING, COUNTING_SIGNATURE, 4, reads_ahead=True)
     assert session is device
     assert type(step.state) is SlotState
-    session, step = place(device, PRESENT, PRESENT_SIGNATURE, 4)
+    session, step = place(device, PRESENT, PRESENT_SIGNATURE, 4, reads_ahead=True)
     assert session is not device
     assert isinstance(step.state, ResidentState)
     assert set(step.state.holdable) == {"present.0.key"}
