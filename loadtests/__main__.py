@@ -28,7 +28,7 @@ def generation(  # noqa: PLR0913  # one parameter for each option of the command
     model: Annotated[list[str] | None, typer.Option(help="Which models to measure.")] = None,
     requests: Annotated[int, typer.Option(min=64, help="Requests of a trace.")] = 1000,
     slots: Annotated[int, typer.Option(min=1, help="Rows side by side.")] = 32,
-    repeats: Annotated[int, typer.Option(min=1, help="How often the ways are interleaved.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the ways are interleaved.")] = 5,
     load: Annotated[
         float, typer.Option(help="The lighter load, as a share of what one at a time serves.")
     ] = 1.0,

@@ -36,7 +36,7 @@ class Plan:
     """How much is measured: `slots` rows side by side, `repeats` of each way in turns, and the share of the load."""
 
     slots: int = 32
-    repeats: int = 3
+    repeats: int = 5
     load: float = 1.0
     seed: int = 1
 

@@ -28,7 +28,7 @@ class Part:
 
 
 class Delivery:
-    """Tokens are noted as they are made and told every `deliver_each_s` times the sequences that run, the first and the last of
+    """Tokens are noted as they are made and told every `deliver_each_s` times the sequences that step, the first and the last of
     a sequence at once.
 
     A sequence with `unread` tokens or more pauses. Who lies where is remembered until `forget`.
@@ -87,7 +87,7 @@ class Delivery:
     def round_made(self) -> None:
         """Tell readers if they have waited long enough, or could be full."""
         self._untold_rounds += 1
-        late = time.monotonic() >= self._told_at_s + self._deliver_s * self._roster.running
+        late = time.monotonic() >= self._told_at_s + self._deliver_s * self._roster.stepping
         if late or 2 * self._untold_rounds >= self._unread:
             self.tell_all()
 

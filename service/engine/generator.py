@@ -3,8 +3,8 @@
 The thin loop around `roster`, which decides who runs. Knows runs, rows and readers; knows nothing of texts or of any
 model beyond its manifest's step block.
 
-Promises: a sequence starts in the first step after its slots are free, or, while more wait than can start, after a
-few more with others (`scheduling.held_back`); a caller who left frees them before the
+Promises: a sequence starts in the first round after its slots are free, or, while more wait than can start, after a
+few more with others (`scheduling.held_back`), and steps to its end once it does; a caller who left frees them before the
 next step; a prompt is read in chunks, so running rows wait for one chunk at most, and for none that is worth a thread
 of its own, in which it is read beside them; who must yield because the cache is
 full goes on later as if nothing had been; a slow reader holds its own row only; a failed step fails only the sequences
@@ -50,7 +50,7 @@ class GenerationLimits:
     takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
     `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
     up. `cache_bytes` None means that slots alone are counted. The first and the last token of a sequence are told at
-    once, those between every `deliver_each_s` times the sequences that run: to wake a reader costs more than a small model's
+    once, those between every `deliver_each_s` times the sequences that step: to wake a reader costs more than a small model's
     token, and so no more than a twentieth of the time goes into it.
     """
 
@@ -111,18 +111,18 @@ class Generator:
 
     @property
     def slots_in_use(self) -> int:
-        """How many rows run now."""
+        """How many of them are taken now."""
         return min(self._roster.rows, self._limits.slots)
 
     @property
     def running(self) -> int:
-        """How many sequences run now."""
-        return self._roster.running
+        """How many sequences are read or step now."""
+        return self._roster.running - self._roster.ahead
 
     @property
     def waiting(self) -> int:
-        """How many sequences wait for slots now."""
-        return self._roster.waiting
+        """How many sequences wait for slots now, or have read ahead and wait for others to leave."""
+        return self._roster.waiting + self._roster.ahead
 
     @property
     def cache_bytes_in_use(self) -> int:

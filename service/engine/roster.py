@@ -61,7 +61,8 @@ class Round(NamedTuple):
 class Roster:
     """Who waits, who runs and who had to yield. `changed` says that the round must be laid out anew.
 
-    At most `abreast` rows step side by side; what `space` has more is for those who read, and have read ahead.
+    At most `abreast` rows step side by side; what `space` has more is for those who read, and have read ahead. `stepping` says how
+    many sequences step.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Roster:
         self._new_slots = itertools.count(space.slots)
         self.next_check_at_s = math.inf
         self.changed = False
+        self.stepping = 0
         self._arrived = False
         self._held_rounds = 0
         # Rows of one age only, or state that is not here, are better let go of at once.
@@ -108,6 +110,11 @@ class Roster:
     def waiting(self) -> int:
         """How many sequences wait for slots, those that had to yield included."""
         return len(self._waiting) + len(self._yielded)
+
+    @property
+    def ahead(self) -> int:
+        """How many sequences have read, and wait for others to leave before they step."""
+        return sum([each.stage == "stepping" and not each.placed for each in self._running])
 
     @property
     def cache_bytes(self) -> int:
@@ -138,7 +145,8 @@ class Roster:
             slots += sequence.slots
         if self._may_idle:
             self._finished += len(slots)
-            self._step.idle(slots)
+            # They begin anew: a position beyond the last that the model knows would fail the run.
+            self._step.state.clear(slots)
         else:
             self.changed = True
 
@@ -163,16 +171,16 @@ class Roster:
             self._idle_rounds += 1
             self.changed = self._arrived or not idle
         if self.changed:
-            self._finished = self._idle_rounds = 0
             self._retire()
         # Who did not fit fits no better before somebody has left, paused or come.
         if (self.changed or self._arrived or self._held_rounds) and self.waiting:
             self._admit(now_s)
+            if self.changed and self._finished:
+                self._retire()
         self._arrived = False
 
     def layout(self) -> Round:
         """Make who does not fit any more yield, lay the rest side by side, and return what to run."""
-        self._running.sort(key=_PRECEDENCE)
         self._make_room()
         ready = [each for each in self._running if each.stage == "reading" and self._only_steps(each)]
         first_tokens = [each.pending[0][-1] for each in ready]
@@ -256,6 +264,7 @@ class Roster:
         return self._chunk > 1 and any(each.stage == "stepping" for each in self._running)
 
     def _retire(self) -> None:
+        self._finished = self._idle_rounds = 0
         gone = [sequence for sequence in self._running if sequence.over]
         self._running = [sequence for sequence in self._running if not sequence.over]
         self._yielded = [sequence for sequence in self._yielded if not sequence.over]
@@ -333,6 +342,7 @@ class Roster:
     def _make_room(self) -> None:
         if self._space.limit_bytes is None:
             return
+        self._running.sort(key=_PRECEDENCE)
         count = scheduling.staying(self._space, self._claims())
         yielding = self._running[count:]
         self._running = self._running[:count]
@@ -340,15 +350,15 @@ class Roster:
             self._on_yield()
             sequence.deliver()
             sequence.stage = "reading"
+            sequence.placed = False
             sequence.slots = []
             bisect.insort(self._yielded, sequence, key=_PRECEDENCE)
             self._hand_over(sequence)
 
     def _stepping(self) -> list[list[Sequence]]:
         """Return who takes one token, in groups that may share a run."""
-        fed = self._abreast_of([each for each in self._running if each.stage == "stepping"])
-        if self._chunk == 1:
-            fed += [each for each in self._running if each.stage == "reading"]
+        fed = self._placed()
+        self.stepping = len(fed)
         if not self._step.state.aligned:
             return [fed] if fed else []
         ages: dict[int, list[Sequence]] = {}
@@ -357,10 +367,20 @@ class Roster:
             ages.setdefault(age, []).append(sequence)
         return list(ages.values())
 
-    def _abreast_of(self, stepping: list[Sequence]) -> list[Sequence]:
-        """Return the first that may step side by side."""
-        rows = itertools.accumulate(sequence.decoder.width for sequence in stepping)
-        return stepping[: bisect.bisect_right(list(rows), self._abreast)]
+    def _placed(self) -> list[Sequence]:
+        """Return who steps: whoever did, and as many more as there are places for, in the order in which they started.
+
+        Who is paused keeps the place: a slow reader is nobody else's loss, and nobody's gain.
+        """
+        stages = ("stepping",) if self._chunk > 1 else ("stepping", "reading")
+        free = self._abreast - sum([each.decoder.width for each in self._running if each.placed])
+        for each in self._running:
+            if not each.placed and each.stage in stages:
+                free -= each.decoder.width
+                if free < 0:
+                    break
+                each.placed = True
+        return [each for each in self._running if each.placed and each.stage in stages]
 
     def _reading(self) -> tuple[list[Sequence], tuple[int, ...]]:
         if self._chunk == 1:

@@ -20,8 +20,6 @@ LOT = 4
 """While more wait than slots are free, slots are given out in lots of so large a part of all (a quarter)."""
 LOT_ROUNDS = 12
 """For so many rounds at most are free slots held back until there is a lot of them."""
-
-
 IDLE = 10
 """Rows of those who have finished step on as long as they are so small a part of all rows at most (a tenth)."""
 IDLE_ROUNDS = 2

@@ -20,7 +20,7 @@ from service.errors import ServiceError
 Told = Token | Hypothesis | ServiceError
 Stage = Literal["reading", "away", "following", "stepping", "paused"]
 """`reading` its prompt, `away` while a run beside the others reads it, `following` another that reads the same prompt,
-`stepping` token by token, or `paused` for a slow reader.
+`stepping` token by token, once it is `placed`, or `paused` for a slow reader.
 """
 
 
@@ -53,7 +53,8 @@ class Outbox:
 class Sequence:
     """`pending` has what each row that reads has to be fed, of which `fed` tokens were; `forked` says that all rows of
     a search have states of their own, not only the first; `leader` reads the prompt for those who follow. `precedence`
-    says who comes first when not everybody can: by arrival, a level of priority being worth some time.
+    says who comes first when not everybody can: by arrival, a level of priority being worth some time. `placed` says that it is
+    one of those who step side by side; it stays one until it is over or must yield.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Sequence:
     arrived_at_s: float
     deadline_at_s: float
     stage: Stage = "reading"
+    placed: bool = False
     slots: list[int] = field(default_factory=list)
     pending: tuple[tuple[int, ...], ...] = ()
     fed: int = 0

@@ -80,11 +80,6 @@ class StepFeeds:
         self.state.renew([slot for slots, _ in contexts for slot in slots])
         self._context.put(contexts, rows)
 
-    def idle(self, slots: Sequence[int]) -> None:
-        """Let slots step for nobody: they begin anew, for a position beyond the last would fail the run."""
-        if self._positions is not None or self.state.grows:
-            self.state.clear(slots)
-
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Make each slot of `targets` what that of `sources` is: state, context and next token."""
         self.next[targets] = self.next[sources]

@@ -81,14 +81,16 @@ class Families:
         self.time_between_tokens = self._histogram(
             "time_between_tokens_seconds", "Time for each further token of a stream.", VERSION
         )
-        self.slots_in_use = self._gauge("slots_in_use", "Generator rows that are stepping.", VERSION)
+        self.slots_in_use = self._gauge("slots_in_use", "Generator rows that are taken.", VERSION)
         self.sequences_waiting = self._gauge(
-            "sequences_waiting", "Sequences that wait for generator rows.", VERSION
+            "sequences_waiting",
+            "Sequences that wait for generator rows, or have read and wait to step.",
+            VERSION,
         )
         self.slots = self._gauge("slots", "Generator rows there are.", VERSION)
-        self.sequences_running = self._gauge("sequences_running", "Sequences that have rows.", VERSION)
+        self.sequences_running = self._gauge("sequences_running", "Sequences that are read or step.", VERSION)
         self.cache_bytes_in_use = self._gauge(
-            "cache_bytes_in_use", "State memory of the rows that are stepping.", VERSION
+            "cache_bytes_in_use", "State memory of the rows that are taken.", VERSION
         )
         self.cache_bytes = self._gauge(
             "cache_bytes", "State memory that rows may have; 0 if only their number is bounded.", VERSION

@@ -67,7 +67,7 @@ _SEQUENCES = Row(
         Panel(
             "State memory",
             (Query(f"sum by (model) (sluice_cache_bytes_in_use{{{MODEL}}})", "{{model}}"),),
-            "Of the rows that are stepping, on all gateways.",
+            "Of the rows that are taken, on all gateways.",
             "bytes",
         ),
         Panel(

@@ -38,7 +38,7 @@ class VllmNames:
     def _gauges(self, readings: Readings) -> Iterator[Metric]:
         families = self._families
         for name, family, text in (
-            ("vllm:num_requests_running", families.sequences_running, "Sequences that have rows."),
+            ("vllm:num_requests_running", families.sequences_running, "Sequences that are read or step."),
             ("vllm:num_requests_waiting", families.sequences_waiting, "Sequences that wait for rows."),
         ):
             yield gauge(name, text, readings.values(family), _VERSION)

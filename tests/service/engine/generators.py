@@ -11,11 +11,14 @@ from service.engine.generator import GenerationLimits, Generator
 from tests.service.engine.step_models import (
     ATTENTION,
     ATTENTION_SIGNATURE,
+    COUNTING,
+    COUNTING_SIGNATURE,
     PRESENT,
     PRESENT_SIGNATURE,
     RECURRENT,
     RECURRENT_SIGNATURE,
     attention,
+    counting,
     fold,
     logits_of,
     present,
@@ -28,6 +31,7 @@ GRAPHS = {
     "recurrent": (RECURRENT, RECURRENT_SIGNATURE, recurrent),
     "attention": (ATTENTION, ATTENTION_SIGNATURE, attention),
     "present": (PRESENT, PRESENT_SIGNATURE, present),
+    "counting": (COUNTING, COUNTING_SIGNATURE, counting),
 }
 
 

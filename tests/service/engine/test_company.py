@@ -28,8 +28,8 @@ from tests.service.engine.step_models import (
 from tests.support.fake_device import FakeDevice
 from tests.support.fakes import Compute, FakeSession, turn_the_loop
 
-TOKEN_BYTES = {"recurrent": 0, "attention": 4, "present": 8}
-ROW_BYTES = {"recurrent": 8, "attention": 0, "present": 0}
+TOKEN_BYTES = {"recurrent": 0, "attention": 4, "present": 8, "counting": 8}
+ROW_BYTES = {"recurrent": 8, "attention": 0, "present": 0, "counting": 0}
 
 
 @pytest.mark.parametrize("kind", ["attention", "present"])

@@ -10,20 +10,20 @@ from service.engine.roster import Roster
 from service.engine.step import StepFeeds
 
 
-class Running:
+class Stepping:
     """As much of a roster as is asked here."""
 
-    def __init__(self, running: int) -> None:
-        self.running = running
+    def __init__(self, stepping: int) -> None:
+        self.stepping = stepping
 
 
-@pytest.mark.parametrize(("running", "every"), [(1, 2), (4, 8)])
-def test_readers_are_told_the_more_seldom_the_more_run(
-    running: int, every: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("stepping", "every"), [(1, 2), (4, 8)])
+def test_readers_are_told_the_more_seldom_the_more_step(
+    stepping: int, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 100.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now_s)
-    delivery = Delivery(cast("StepFeeds", None), cast("Roster", Running(running)), 1000, 0.5)
+    delivery = Delivery(cast("StepFeeds", None), cast("Roster", Stepping(stepping)), 1000, 0.5)
     told: list[float] = []
     monkeypatch.setattr(delivery, "tell_all", lambda tell=delivery.tell_all: (told.append(now_s), tell()))
     for _ in range(25):

@@ -119,31 +119,6 @@ async def test_those_who_find_no_slot_wait_their_turn() -> None:
     assert max(map(len, steps)) == 2
 
 
-async def test_where_memory_is_bounded_no_prompt_is_read_before_a_slot_is_free() -> None:
-    session = FakeSession(recurrent)
-    generator = recurrent_generator(session, GenerationLimits(slots=2, cache_bytes=2**20))
-    await asyncio.gather(*(collect(generator, Prompt((start, 7)), 4) for start in range(4)))
-    assert max(session.batch_sizes) == 2
-
-
-async def test_a_prompt_is_read_and_answered_while_all_slots_step() -> None:
-    session = FakeSession(recurrent)
-    generator = recurrent_generator(session, GenerationLimits(slots=2))
-    told: list[int] = []
-
-    async def follow(number: int, count: int) -> None:
-        async for _ in generator.stream(Prompt((number, 7)), GREEDY, count, in_s(20)):
-            told.append(number)  # noqa: PERF401  # who is told when is what counts
-
-    await asyncio.gather(follow(0, 400), follow(1, 400), follow(2, 3), follow(3, 3))
-    first = told.index(2)
-    assert 0 in told[first:]
-    assert 1 in told[first:]
-    rest = told[first + 1 :]
-    begun = rest.index(2)
-    assert 0 not in rest[begun:] or 1 not in rest[begun:], "it takes a place that has become free"
-
-
 async def test_a_caller_who_leaves_frees_the_slot_before_the_next_step() -> None:
     session = FakeSession(recurrent)
     generator = recurrent_generator(session, GenerationLimits(slots=1))
