@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from service.domain import Array
 from service.engine.cohort import Cohort
 from service.engine.decoding import BeamSearch
-from service.engine.roster import Roster, Stepping
+from service.engine.layout import Stepping
+from service.engine.roster import Roster
 from service.engine.sequence import Sequence as TokenSequence
 from service.engine.step import StepFeeds
 from service.errors import Internal

@@ -26,8 +26,9 @@ from service.domain import ANYONE, Array, Caller, Sampling
 from service.engine.contracts import Hypothesis, Prompt, Session, Token
 from service.engine.decoding import BeamSearch, EndId, SampledSequence
 from service.engine.delivery import Delivery, Part
+from service.engine.layout import Layout, Reading, ReadingLimits, Round
 from service.engine.placing import place
-from service.engine.roster import Reading, ReadingLimits, Roster, Round
+from service.engine.roster import Roster
 from service.engine.runs import ReadRun, Rows, RunBounds, StepRecord, StepRuns
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence
@@ -93,7 +94,8 @@ class Generator:
             self._step.slots, limits.cache_bytes, state.row_bytes, state.token_bytes, state.room_step
         )
         reading = ReadingLimits(limits.chunk, limits.read_tokens)
-        self._roster = Roster(self._step, self._space, limits.slots, reading, limits.stall_s, on_yield)
+        layout = Layout(self._step, limits.slots, reading, tight=limits.cache_bytes is not None)
+        self._roster = Roster(self._step, self._space, layout, limits.stall_s, on_yield)
         self._beside: tuple[list[Part], asyncio.Future[ReadRun]] | None = None
         self._reads_alone = False
         self._delivery = Delivery(self._step, self._roster, limits.unread_tokens, limits.deliver_each_s)

@@ -23,9 +23,9 @@ def place(
     There are `slots` for those who step side by side. If wanted, there are more for prompts that are read ahead, where they can be:
     on the host, of a graph whose rows may differ in tokens and age.
     """
-    if not isinstance(session, DeviceSession) or not session.resident or aligned(graph):
-        ahead = reads_ahead and ragged(graph, signature) and not aligned(graph)
-        return session, StepFeeds(graph, signature, slots + (read_ahead(slots) if ahead else 0))
-    state = ResidentState(graph, signature, slots, session)
-    context = ResidentContext([signature.input(name) for name in graph.context], slots, session)
-    return BucketedSteps(session, graph.tokens), StepFeeds(graph, signature, slots, (state, context))
+    if isinstance(session, DeviceSession) and session.resident and not aligned(graph):
+        state = ResidentState(graph, signature, slots, session)
+        context = ResidentContext([signature.input(name) for name in graph.context], slots, session)
+        return BucketedSteps(session, graph.tokens), StepFeeds(graph, signature, slots, (state, context))
+    ahead = read_ahead(slots) if reads_ahead and ragged(graph, signature) and not aligned(graph) else 0
+    return session, StepFeeds(graph, signature, slots + ahead)

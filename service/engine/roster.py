@@ -1,4 +1,4 @@
-"""Keep the list of who waits and who runs, and lay the running rows side by side.
+"""Keep the list of who waits and who runs.
 
 Acts on what `scheduling` and `fairness` decide. Knows sequences, slots and times; makes no runs and wakes nobody.
 """
@@ -10,11 +10,10 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from service.engine import scheduling
 from service.engine.fairness import WaitingRoom
+from service.engine.layout import Layout, Round
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence
 from service.engine.step import StepFeeds
@@ -25,60 +24,23 @@ CHARGED_EVERY_S = 0.1
 """As long as only one client waits, those who run are charged so seldom: another one's turns begin where that left it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingLimits:
-    """How many tokens a row reads in a run, and how many all that read in it."""
-
-    chunk: int
-    most: int
-
-
-class Reading(NamedTuple):
-    """A run in which sequences read so many tokens each; their rows are the slots from `start` on."""
-
-    start: int
-    sequences: tuple[Sequence, ...]
-    counts: tuple[int, ...]
-
-
-class Stepping(NamedTuple):
-    """A run in which each row takes one token; their rows are `slots`, neighbours. `readers` still read some."""
-
-    start: int
-    sequences: tuple[Sequence, ...]
-    readers: tuple[Sequence, ...]
-    rows: int
-
-
-class Round(NamedTuple):
-    """What is run before anybody else may come or go; `longest` is the most tokens that a row has then."""
-
-    reading: Reading | None = None
-    stepping: tuple[Stepping, ...] = ()
-    longest: int = 0
-
-
 class Roster:
     """Who waits, who runs and who had to yield. `changed` says that the round must be laid out anew.
 
-    At most `abreast` rows step side by side; what `space` has more is for those who read, and have read ahead. `stepping` says how
-    many sequences step.
+    `stepping` says how many sequences take a token in each round of the last layout.
     """
 
     def __init__(
         self,
         step: StepFeeds,
         space: Space,
-        abreast: int,
-        reading: ReadingLimits,
+        layout: Layout,
         stall_s: float,
         on_yield: Callable[[], None],
     ) -> None:
         self._step = step
         self._space = space
-        self._abreast = abreast
-        self._chunk = reading.chunk if step.ragged else 1
-        self._most = reading.most
+        self._layout = layout
         self._on_yield = on_yield
         self._stall_s = stall_s
         self._waiting: WaitingRoom[Sequence] = WaitingRoom()
@@ -183,24 +145,10 @@ class Roster:
         """Make who does not fit any more yield, lay the rest side by side, and return what to run."""
         self._make_room()
         ready = [each for each in self._running if each.stage == "reading" and self._only_steps(each)]
-        first_tokens = [each.pending[0][-1] for each in ready]
-        for each in ready:
-            each.step()
-        stepping = self._stepping()
-        reading, counts = self._reading()
-        chosen = reading[: len(counts)]
-        sections = [_fed(group) for group in (*stepping, chosen)]
-        rows = self.rows
-        if sum(map(len, sections)) < rows:
-            placed = {slot for section in sections for slot in section}
-            sections.append([slot for each in self._running for slot in each.slots if slot not in placed])
-        self._arrange(sections, rows)
-        if ready:
-            self._step.next[[each.slots[0] for each in ready], 0] = first_tokens
+        made = self._layout.of(self._running, ready, self._longest())
+        self.stepping = sum([len(each.sequences) + len(each.readers) for each in made.stepping])
         self.changed = False
-        longest = self._longest()
-        self._step.state.fit(longest, rows, tight=self._space.limit_bytes is not None)
-        return self._round(stepping, chosen, counts, longest)
+        return made
 
     def read(self, sequence: Sequence) -> list[Sequence]:
         """Note that a sequence has read everything; returns it and those who followed it, with its state."""
@@ -261,7 +209,7 @@ class Roster:
     @property
     def _reads_apart(self) -> bool:
         """Whether prompts are read in runs of their own, while somebody steps."""
-        return self._chunk > 1 and any(each.stage == "stepping" for each in self._running)
+        return self._layout.chunk > 1 and any(each.stage == "stepping" for each in self._running)
 
     def _retire(self) -> None:
         self._finished = self._idle_rounds = 0
@@ -354,81 +302,3 @@ class Roster:
             sequence.slots = []
             bisect.insort(self._yielded, sequence, key=_PRECEDENCE)
             self._hand_over(sequence)
-
-    def _stepping(self) -> list[list[Sequence]]:
-        """Return who takes one token, in groups that may share a run."""
-        fed = self._placed()
-        self.stepping = len(fed)
-        if not self._step.state.aligned:
-            return [fed] if fed else []
-        ages: dict[int, list[Sequence]] = {}
-        for sequence in fed:
-            age = sequence.fed if sequence.stage == "reading" else sequence.tokens - 1
-            ages.setdefault(age, []).append(sequence)
-        return list(ages.values())
-
-    def _placed(self) -> list[Sequence]:
-        """Return who steps: whoever did, and as many more as there are places for, in the order in which they started.
-
-        Who is paused keeps the place: a slow reader is nobody else's loss, and nobody's gain.
-        """
-        stages = ("stepping",) if self._chunk > 1 else ("stepping", "reading")
-        free = self._abreast - sum([each.decoder.width for each in self._running if each.placed])
-        for each in self._running:
-            if not each.placed and each.stage in stages:
-                free -= each.decoder.width
-                if free < 0:
-                    break
-                each.placed = True
-        return [each for each in self._running if each.placed and each.stage in stages]
-
-    def _reading(self) -> tuple[list[Sequence], tuple[int, ...]]:
-        if self._chunk == 1:
-            return [], ()
-        reading = [each for each in self._running if each.stage == "reading"]
-        if self._step.state.aligned:
-            reading = reading[:1]
-        return reading, scheduling.plan_reading([each.unread for each in reading], self._chunk, self._most)
-
-    def _arrange(self, sections: list[list[int]], rows: int) -> None:
-        moved = {
-            slot: target
-            for section, targets in zip(sections, scheduling.arrange(sections), strict=True)
-            for slot, target in zip(section, targets, strict=True)
-            if slot != target
-        }
-        if not moved:
-            return
-        known = {slot: target for slot, target in moved.items() if slot < self._space.slots}
-        if known:
-            self._step.move(list(known), list(known.values()))
-        new = [sequence for sequence in self._running if sequence.slots[0] >= self._space.slots]
-        for sequence in self._running:
-            if not moved.keys().isdisjoint(sequence.slots):
-                sequence.slots = [moved.get(slot, slot) for slot in sequence.slots]
-        if new:
-            self._step.begin([(each.slots, each.prompt.context) for each in new], rows)
-
-    def _round(
-        self, stepping: list[list[Sequence]], chosen: list[Sequence], counts: tuple[int, ...], longest: int
-    ) -> Round:
-        runs = []
-        start = 0
-        for group in stepping:
-            rows = len(_fed(group))
-            readers = tuple([each for each in group if each.stage == "reading"])
-            for each in readers:
-                self._step.next[each.reading_slots, 0] = [tokens[each.fed] for tokens in each.pending]
-            steppers = tuple([each for each in group if each.stage == "stepping"])
-            runs.append(Stepping(start, steppers, readers, rows))
-            start += rows
-        reading = Reading(start, tuple(chosen), counts) if chosen else None
-        return Round(reading, tuple(runs), longest)
-
-
-def _fed(group: Iterable[Sequence]) -> list[int]:
-    """Return the slots of the rows that are fed: while a prompt is read once for all rows, only the first."""
-    slots: list[int] = []
-    for each in group:
-        slots += each.reading_slots if each.stage == "reading" else each.slots
-    return slots
