@@ -4,7 +4,7 @@ The thin loop around `roster`, which decides who runs. Knows runs, rows and read
 model beyond its manifest's step block.
 
 Promises: a sequence starts in the first round after its slots are free, or, while more wait than can start, after a
-few more with others (`scheduling.held_back`), and steps to its end once it does; a caller who left frees them before the
+few more with others (`scheduling.held_back`), and goes on to its end once it steps; a caller who left frees them before the
 next step; a prompt is read in chunks, so running rows wait for one chunk at most, and for none that is worth a thread
 of its own, in which it is read beside them; who must yield because the cache is
 full goes on later as if nothing had been; a slow reader holds its own row only; a failed step fails only the sequences
@@ -45,8 +45,8 @@ IDLE_TURN_S = 20e-6
 class GenerationLimits:
     """How many rows run side by side, how much state they may have, and how many sequences may wait.
 
-    On the host, unless `cache_bytes` bounds the state, half as many slots more are there for prompts that are read ahead
-    (`placing`). A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
+    On the host, unless `cache_bytes` bounds the state, half as many slots more are there for prompts that are read ahead, if rows
+    of a run may differ in length and age (`placing`). A row reads at most `chunk` tokens of its prompt in a run, and all that read in one run at most `read_tokens`. A
     step that is expected to take less than `inline_bound_s` is made on the event loop itself; prompts whose reading
     takes more than `beside_bound_s` are read in a thread while others step, which infinity forbids. A sequence with
     `unread_tokens` that its reader has not taken (or half as many more) is not fed; after `stall_s` so, it is given
@@ -83,9 +83,9 @@ class Generator:
     ) -> None:
         self._limits = limits
         self._end_id = end_id
-        session, self._step = place(
-            session, graph, signature, limits.slots, reads_ahead=limits.cache_bytes is None
-        )
+        # In the place of a step, there is nothing to be read ahead of it.
+        ahead = limits.cache_bytes is None and limits.chunk > 1
+        session, self._step = place(session, graph, signature, limits.slots, reads_ahead=ahead)
         self._runs = StepRuns(
             session, self._step, RunBounds(limits.inline_bound_s, limits.beside_bound_s), on_step
         )

@@ -73,8 +73,8 @@ class Layout:
         sections = [_fed(group) for group in (*stepping, chosen)]
         rows = sum([each.decoder.width for each in running])
         if sum(map(len, sections)) < rows:
-            placed = {slot for section in sections for slot in section}
-            sections.append([slot for each in running for slot in each.slots if slot not in placed])
+            laid = {slot for section in sections for slot in section}
+            sections.append([slot for each in running for slot in each.slots if slot not in laid])
         self._arrange(running, sections, rows)
         if ready:
             self._step.next[[each.slots[0] for each in ready], 0] = first_tokens
@@ -84,6 +84,8 @@ class Layout:
     def _stepping(self, running: Many[Sequence]) -> list[list[Sequence]]:
         """Return who takes one token, in groups that may share a run."""
         fed = self._placed(running)
+        if self.chunk == 1:
+            fed += [each for each in running if each.stage == "reading"]
         if not self._step.state.aligned:
             return [fed] if fed else []
         ages: dict[int, list[Sequence]] = {}
@@ -93,19 +95,18 @@ class Layout:
         return list(ages.values())
 
     def _placed(self, running: Many[Sequence]) -> list[Sequence]:
-        """Return who steps: whoever did, and as many more as there are places for, in the order in which they started.
+        """Return who has read and steps: whoever did, and as many more as there are places for, the first of those who run.
 
         Who is paused keeps the place: a slow reader is nobody else's loss, and nobody's gain.
         """
-        stages = ("stepping",) if self.chunk > 1 else ("stepping", "reading")
         free = self._abreast - sum([each.decoder.width for each in running if each.placed])
         for each in running:
-            if not each.placed and each.stage in stages:
+            if not each.placed and each.stage == "stepping":
                 free -= each.decoder.width
                 if free < 0:
                     break
                 each.placed = True
-        return [each for each in running if each.placed and each.stage in stages]
+        return [each for each in running if each.placed and each.stage == "stepping"]
 
     def _reading(self, running: Many[Sequence]) -> tuple[list[Sequence], tuple[int, ...]]:
         if self.chunk == 1:

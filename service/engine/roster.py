@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Iterable
 
 from service.engine import scheduling
-from service.engine.fairness import WaitingRoom
+from service.engine.fairness import WaitingRoom, turn_s
 from service.engine.layout import Layout, Round
 from service.engine.scheduling import Claim, Space
 from service.engine.sequence import Sequence
@@ -20,6 +20,7 @@ from service.engine.step import StepFeeds
 from service.errors import ServiceError, TimedOut
 
 _PRECEDENCE = operator.attrgetter("precedence")
+_TURN = operator.attrgetter("turn")
 CHARGED_EVERY_S = 0.1
 """As long as only one client waits, those who run are charged so seldom: another one's turns begin where that left it."""
 
@@ -48,6 +49,7 @@ class Roster:
         self._running: list[Sequence] = []
         self._readers: dict[tuple[int, ...], Sequence] = {}
         self._new_slots = itertools.count(space.slots)
+        self._starts = itertools.count()
         self.next_check_at_s = math.inf
         self.changed = False
         self.stepping = 0
@@ -106,6 +108,7 @@ class Roster:
             sequence.over = True
             slots += sequence.slots
         if self._may_idle:
+            # Each has one row: a search ends otherwise.
             self._finished += len(slots)
             # They begin anew: a position beyond the last that the model knows would fail the run.
             self._step.state.clear(slots)
@@ -129,7 +132,7 @@ class Roster:
         if now_s >= self.next_check_at_s:
             self._check_times(now_s)
         if self._finished and not self.changed:
-            idle = scheduling.stay_idle(self.rows, self._finished, self.waiting, self._idle_rounds)
+            idle = scheduling.stay_idle(self.stepping, self._finished, self.waiting, self._idle_rounds)
             self._idle_rounds += 1
             self.changed = self._arrived or not idle
         if self.changed:
@@ -144,6 +147,8 @@ class Roster:
     def layout(self) -> Round:
         """Make who does not fit any more yield, lay the rest side by side, and return what to run."""
         self._make_room()
+        # Clients take turns in starting, not in arriving: by arrival a crowd would overtake who came after it, and started.
+        self._running.sort(key=_TURN)
         ready = [each for each in self._running if each.stage == "reading" and self._only_steps(each)]
         made = self._layout.of(self._running, ready, self._longest())
         self.stepping = sum([len(each.sequences) + len(each.readers) for each in made.stepping])
@@ -209,7 +214,9 @@ class Roster:
     @property
     def _reads_apart(self) -> bool:
         """Whether prompts are read in runs of their own, while somebody steps."""
-        return self._layout.chunk > 1 and any(each.stage == "stepping" for each in self._running)
+        return self._layout.chunk > 1 and any(
+            each.placed and each.stage == "stepping" for each in self._running
+        )
 
     def _retire(self) -> None:
         self._finished = self._idle_rounds = 0
@@ -268,6 +275,7 @@ class Roster:
     def _start(self, sequence: Sequence, now_s: float) -> None:
         if sequence.queue_s < 0:
             sequence.queue_s = now_s - sequence.arrived_at_s
+            sequence.turn = turn_s(sequence.caller, now_s), next(self._starts)
         sequence.start()
         sequence.slots = list(itertools.islice(self._new_slots, sequence.decoder.width))
         self._running.append(sequence)

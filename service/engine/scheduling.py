@@ -21,7 +21,7 @@ LOT = 4
 LOT_ROUNDS = 12
 """For so many rounds at most are free slots held back until there is a lot of them."""
 IDLE = 10
-"""Rows of those who have finished step on as long as they are so small a part of all rows at most (a tenth)."""
+"""Rows of those who have finished step on as long as they are so small a part of all that step at most (a tenth)."""
 IDLE_ROUNDS = 2
 """For so many rounds at most do they."""
 
@@ -91,13 +91,13 @@ def held_back(space: Space, taken: int, waiting: int, rounds: int) -> bool:
     return taken > 0 and free < min(waiting, space.slots // LOT) and rounds < LOT_ROUNDS
 
 
-def stay_idle(rows: int, finished: int, waiting: int, rounds: int) -> bool:
-    """Say whether the rows of `finished` sequences, of all `rows`, step for nobody for another round, after `rounds` of them.
+def stay_idle(stepping: int, finished: int, waiting: int, rounds: int) -> bool:
+    """Say whether the rows of `finished` sequences, of `stepping` ones, step for nobody for another round, after `rounds` of them.
 
     To lay the others out anew takes as long as several rows of a step. So while others wait, some who finish are let go
     of together.
     """
-    return waiting > 0 and finished * IDLE <= rows and rounds < IDLE_ROUNDS
+    return waiting > 0 and finished * IDLE <= stepping and rounds < IDLE_ROUNDS
 
 
 def staying(space: Space, running: Sequence[Claim]) -> int:

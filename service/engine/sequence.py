@@ -6,6 +6,7 @@ Knows a decoder and a reader. Knows nothing of steps, slots' contents or other s
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -53,8 +54,9 @@ class Outbox:
 class Sequence:
     """`pending` has what each row that reads has to be fed, of which `fed` tokens were; `forked` says that all rows of
     a search have states of their own, not only the first; `leader` reads the prompt for those who follow. `precedence`
-    says who comes first when not everybody can: by arrival, a level of priority being worth some time. `placed` says that it is
-    one of those who step side by side; it stays one until it is over or must yield.
+    says who comes first when not everybody can: by arrival, a level of priority being worth some time; `turn` who of those who
+    started: likewise, by when they did. `placed` says that it is one of those who step side by side; it stays one until it is
+    over or must yield.
     """
 
     number: int
@@ -64,6 +66,7 @@ class Sequence:
     arrived_at_s: float
     deadline_at_s: float
     stage: Stage = "reading"
+    turn: tuple[float, int] = (math.inf, 0)
     placed: bool = False
     slots: list[int] = field(default_factory=list)
     pending: tuple[tuple[int, ...], ...] = ()

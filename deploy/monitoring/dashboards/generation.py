@@ -61,7 +61,7 @@ _SEQUENCES = Row(
                     "{{model}}",
                 ),
             ),
-            "Share of engine.slots. At 1, the next sequence waits.",
+            "Share of engine.slots. At 1, the next sequence waits, or reads ahead and then waits.",
             "percentunit",
         ),
         Panel(

@@ -39,7 +39,11 @@ class VllmNames:
         families = self._families
         for name, family, text in (
             ("vllm:num_requests_running", families.sequences_running, "Sequences that are read or step."),
-            ("vllm:num_requests_waiting", families.sequences_waiting, "Sequences that wait for rows."),
+            (
+                "vllm:num_requests_waiting",
+                families.sequences_waiting,
+                "Sequences that wait for rows, or have read and wait to step.",
+            ),
         ):
             yield gauge(name, text, readings.values(family), _VERSION)
         yield gauge(

@@ -27,10 +27,10 @@ SEQUENCES = st.lists(
 
 
 def test_a_few_rows_stay_for_a_few_rounds_while_others_wait() -> None:
-    assert stay_idle(rows=2 * IDLE, finished=2, waiting=1, rounds=0)
-    assert not stay_idle(rows=2 * IDLE, finished=3, waiting=1, rounds=0)
-    assert not stay_idle(rows=2 * IDLE, finished=1, waiting=0, rounds=0)
-    assert not stay_idle(rows=2 * IDLE, finished=1, waiting=1, rounds=IDLE_ROUNDS)
+    assert stay_idle(stepping=2 * IDLE, finished=2, waiting=1, rounds=0)
+    assert not stay_idle(stepping=2 * IDLE, finished=3, waiting=1, rounds=0)
+    assert not stay_idle(stepping=2 * IDLE, finished=1, waiting=0, rounds=0)
+    assert not stay_idle(stepping=2 * IDLE, finished=1, waiting=1, rounds=IDLE_ROUNDS)
 
 
 @pytest.mark.parametrize("kind", GRAPHS)

@@ -12,7 +12,7 @@ from service.domain import Caller, Tensors
 from service.engine.contracts import Prompt
 from service.engine.generator import GenerationLimits, Generator
 from tests.service.engine.generators import GREEDY, expected, generator_of, ids, in_s, prompt_of
-from tests.support.fakes import Compute, FakeSession
+from tests.support.fakes import Compute, FakeSession, turn_the_loop
 
 LIMITS = GenerationLimits(slots=2, inline_bound_s=60.0, beside_bound_s=float("inf"), deliver_each_s=0.0)
 KINDS = ("recurrent", "present")
@@ -138,3 +138,51 @@ async def test_a_slow_reader_keeps_its_place_and_stops_nobody_when_it_goes_on() 
     assert told.names[third_told[1] :].count("other") == 0, (
         "it steps once the other has ended, and not before"
     )
+
+
+@pytest.mark.parametrize("kind", ["present", "counting"])
+async def test_who_has_a_better_priority_is_read_first(kind: str) -> None:
+    running, session = generator_of(kind, GenerationLimits(inline_bound_s=60.0, beside_bound_s=float("inf")))
+    long = (1,) * 1000
+    others = [
+        asyncio.create_task(ids(running, prompt_of(kind, (each, *long)), 1, caller=Caller("other")))
+        for each in range(8)
+    ]
+    while len(session.batch_sizes) < 2:  # noqa: ASYNC110  # the loop reads meanwhile
+        await asyncio.sleep(0)
+    runs = len(session.batch_sizes)
+    assert await ids(running, prompt_of(kind, (3,) * 8), 3, caller=Caller("one", priority=-5)) == expected(
+        (3,) * 8, 3
+    )
+    assert len(session.batch_sizes) - runs <= 8, "and not when all others have been read"
+    await asyncio.gather(*others)
+
+
+async def test_who_has_a_better_priority_steps_before_those_who_have_read_ahead() -> None:
+    told = Told(generator(replace(LIMITS, slots=4)))
+    callers = Caller("other"), Caller("one", priority=-5)
+    others = [
+        asyncio.create_task(told.follow("other", start % 9, 20 + start, callers[0])) for start in range(20)
+    ]
+    while told.names.count("other") < 100:  # noqa: ASYNC110  # the loop makes tokens meanwhile
+        await asyncio.sleep(0)
+    await told.follow("one", 5, 2, callers[1])
+    assert told.longest_wait("one", "other") < 4 * 20, "the next place that is free is its own"
+    await asyncio.gather(*others)
+
+
+async def test_a_prompt_is_read_at_once_where_all_who_step_are_paused() -> None:
+    running = generator(replace(LIMITS, slots=8, unread_tokens=4))
+    paused = [running.stream(Prompt((each, 3)), GREEDY, 100, in_s(20)) for each in range(8)]
+    for stream in paused:
+        await anext(stream)
+    ahead = [asyncio.create_task(ids(running, Prompt((each, 4)), 5)) for each in range(2)]
+    await turn_the_loop(300)
+    assert (running.running, running.waiting) == (8, 2)
+    one_token = (ids(running, Prompt((each, 5)), 1) for each in range(3))
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*one_token) == [expected((each, 5), 1) for each in range(3)]
+    for task in ahead:
+        task.cancel()
+    for stream in paused:
+        await stream.aclose()
