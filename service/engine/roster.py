@@ -141,6 +141,7 @@ class Roster:
         if (self.changed or self._arrived or self._held_rounds) and self.waiting:
             self._admit(now_s)
             if self.changed and self._finished:
+                # Rows are laid out anyway, for who has started.
                 self._retire()
         self._arrived = False
 

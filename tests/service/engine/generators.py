@@ -1,7 +1,7 @@
 """Generators over the small step graphs of these tests, and what their sequences give alone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -66,8 +66,11 @@ async def ids(
     return [token.id async for token in stream]
 
 
-def expected(prompt: tuple[int, ...], count: int) -> list[int]:
+def expected(prompt: Sequence[int], count: int, end_id: int | None = None, source: int = 0) -> list[int]:
+    """What greedy generation must give for a sequence alone."""
     tokens: list[int] = []
-    for _ in range(count):
-        tokens.append(int(logits_of([fold(0, [*prompt, *tokens])])[0].argmax()))
+    while len(tokens) < count:
+        tokens.append(int(logits_of([fold(source, [*prompt, *tokens])])[0].argmax()))
+        if tokens[-1] == end_id:
+            break
     return tokens

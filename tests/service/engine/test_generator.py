@@ -5,57 +5,33 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from service.bundle import Signature, StepGraph
 from service.domain import Sampling, Tensors
 from service.engine.contracts import Hypothesis, Prompt, Token
 from service.engine.generator import GenerationLimits, Generator
 from service.engine.runs import StepRecord
-from service.errors import Internal, Invalid, Overloaded, ServiceError, TimedOut, Unavailable
+from service.errors import Internal, Invalid, Overloaded, TimedOut, Unavailable
+from tests.service.engine.generators import GREEDY, expected, in_s
 from tests.service.engine.step_models import (
     ATTENTION,
     ATTENTION_SIGNATURE,
-    COUNTING,
-    COUNTING_SIGNATURE,
-    PRESENT,
-    PRESENT_SIGNATURE,
     RECURRENT,
     RECURRENT_SIGNATURE,
     VOCABULARY,
     attention,
-    counting,
     fold,
     logits_of,
-    present,
     recurrent,
 )
 from tests.support.fakes import FakeSession
 
-GREEDY = Sampling(temperature=0.0)
 LIMITS = GenerationLimits()
-
-
-def expected(prompt: Sequence[int], count: int, end_id: int | None, source: int = 0) -> list[int]:
-    """What greedy generation must give for a sequence alone."""
-    tokens: list[int] = []
-    while len(tokens) < count:
-        state = fold(source, [*prompt, *tokens])
-        tokens.append(int(logits_of([state])[0].argmax()))
-        if tokens[-1] == end_id:
-            break
-    return tokens
 
 
 def recurrent_generator(
     session: FakeSession, limits: GenerationLimits = LIMITS, end_id: int | None = None
 ) -> Generator:
     return Generator(session, RECURRENT, RECURRENT_SIGNATURE, limits, end_id=end_id)
-
-
-def in_s(seconds: float) -> float:
-    return asyncio.get_running_loop().time() + seconds
 
 
 async def collect(
@@ -322,118 +298,6 @@ def _reference_beams(
         return max(finished, key=lambda each: each.score)
     tokens, total = max(live, key=lambda pair: pair[1])
     return Hypothesis(tokens, total / ((5 + len(tokens)) / 6) ** alpha, "length")
-
-
-ARRIVALS = st.lists(
-    st.tuples(
-        st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=9),
-        st.integers(1, 12),
-        st.integers(0, 4),
-        st.sampled_from(["stay", "stay", "leave"]),
-    ),
-    min_size=1,
-    max_size=10,
-)
-
-
-async def _interleave(
-    generator: Generator, arrivals: list[tuple[list[int], int, int, str]], *, context: bool
-) -> list[object]:
-    """Start each sequence some loop turns after the one before; some leave after their first token."""
-    tasks: list[asyncio.Task[list[Token]]] = []
-
-    async def leave(prompt: Prompt, count: int) -> list[Token]:
-        stream = generator.stream(prompt, GREEDY, count, in_s(20))
-        await anext(stream)
-        await stream.aclose()
-        return []
-
-    for number, (prompt, count, turns, fate) in enumerate(arrivals):
-        source = {"source": np.full(1 + number % 3, number, np.float32)} if context else {}
-        start = leave if fate == "leave" else lambda prompt, count: collect(generator, prompt, count)
-        tasks.append(asyncio.create_task(start(Prompt(tuple(prompt), source), count)))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-    found = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
-    await idle(generator)
-    return list(found)
-
-
-@settings(deadline=None, max_examples=40)
-@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
-def test_any_interleaving_over_a_recurrent_graph_gives_the_lone_answers(
-    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
-) -> None:
-    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
-    found = asyncio.run(
-        _run_with(limits, RECURRENT, RECURRENT_SIGNATURE, FakeSession(recurrent), arrivals, context=False)
-    )
-    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
-        assert not isinstance(tokens, ServiceError)
-        if fate == "stay":
-            assert isinstance(tokens, list)
-            assert ids(tokens) == expected(prompt, count, 5)
-
-
-@settings(deadline=None, max_examples=40)
-@given(ARRIVALS, st.integers(1, 5))
-def test_any_interleaving_over_an_attention_graph_gives_the_lone_answers(
-    arrivals: list[tuple[list[int], int, int, str]], slots: int
-) -> None:
-    limits = GenerationLimits(slots=slots, inline_bound_s=60.0)
-    found = asyncio.run(
-        _run_with(limits, ATTENTION, ATTENTION_SIGNATURE, FakeSession(attention), arrivals, context=True)
-    )
-    for number, ((prompt, count, _, fate), tokens) in enumerate(zip(arrivals, found, strict=True)):
-        if fate == "stay":
-            assert isinstance(tokens, list)
-            assert ids(tokens) == expected(prompt, count, 5, source=number * (1 + number % 3))
-
-
-@settings(deadline=None, max_examples=40)
-@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
-def test_any_interleaving_over_a_graph_with_whole_presents_gives_the_lone_answers(
-    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
-) -> None:
-    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
-    found = asyncio.run(
-        _run_with(limits, PRESENT, PRESENT_SIGNATURE, FakeSession(present), arrivals, context=False)
-    )
-    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
-        if fate == "stay":
-            assert isinstance(tokens, list)
-            assert ids(tokens) == expected(prompt, count, 5)
-
-
-@settings(deadline=None, max_examples=40)
-@given(ARRIVALS, st.integers(1, 5), st.integers(1, 6))
-def test_any_interleaving_over_a_graph_that_counts_positions_itself_gives_the_lone_answers(
-    arrivals: list[tuple[list[int], int, int, str]], slots: int, chunk: int
-) -> None:
-    limits = GenerationLimits(slots=slots, chunk=chunk, inline_bound_s=60.0)
-    found = asyncio.run(
-        _run_with(limits, COUNTING, COUNTING_SIGNATURE, FakeSession(counting), arrivals, context=False)
-    )
-    for (prompt, count, _, fate), tokens in zip(arrivals, found, strict=True):
-        if fate == "stay":
-            assert isinstance(tokens, list)
-            assert ids(tokens) == expected(prompt, count, 5)
-
-
-async def _run_with(
-    limits: GenerationLimits,
-    graph: StepGraph,
-    step: Signature,
-    session: FakeSession,
-    arrivals: list[tuple[list[int], int, int, str]],
-    *,
-    context: bool,
-) -> list[object]:
-    generator = Generator(session, graph, step, limits, end_id=5)
-    try:
-        return await _interleave(generator, arrivals, context=context)
-    finally:
-        generator.close()
 
 
 async def test_a_cache_grows_beyond_its_first_room() -> None:

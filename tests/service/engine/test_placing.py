@@ -2,40 +2,23 @@
 
 import pytest
 
-from service.bundle import Signature, StepGraph
-from service.engine.contracts import Session
 from service.engine.placing import place
-from tests.service.engine.step_models import (
-    ATTENTION,
-    ATTENTION_SIGNATURE,
-    COUNTING,
-    COUNTING_SIGNATURE,
-    PRESENT,
-    PRESENT_SIGNATURE,
-    RECURRENT,
-    RECURRENT_SIGNATURE,
-    attention,
-    counting,
-    present,
-    recurrent,
-)
+from tests.service.engine.generators import GRAPHS
 from tests.support.fake_device import FakeDevice
 from tests.support.fakes import FakeSession
 
 
 @pytest.mark.parametrize(
-    ("session", "graph", "signature", "slots"),
-    [
-        (FakeSession(recurrent), RECURRENT, RECURRENT_SIGNATURE, 12),
-        (FakeSession(present), PRESENT, PRESENT_SIGNATURE, 12),
-        (FakeSession(attention), ATTENTION, ATTENTION_SIGNATURE, 8),
-        (FakeSession(counting), COUNTING, COUNTING_SIGNATURE, 8),
-        (FakeDevice(present), PRESENT, PRESENT_SIGNATURE, 8),
-    ],
-    ids=["ragged", "ragged with a cache", "one token a step", "rows of one age", "on a device"],
+    ("kind", "slots"), [("recurrent", 12), ("present", 12), ("attention", 8), ("counting", 8)]
 )
-def test_there_is_room_to_read_ahead_where_rows_of_any_length_and_age_share_a_run_on_the_host(
-    session: Session, graph: StepGraph, signature: Signature, slots: int
+def test_there_is_room_to_read_ahead_where_rows_of_any_length_and_age_share_a_run(
+    kind: str, slots: int
 ) -> None:
-    assert place(session, graph, signature, 8, reads_ahead=True)[1].slots == slots
-    assert place(session, graph, signature, 8, reads_ahead=False)[1].slots == 8
+    graph, signature, compute = GRAPHS[kind]
+    assert place(FakeSession(compute), graph, signature, 8, reads_ahead=True)[1].slots == slots
+    assert place(FakeSession(compute), graph, signature, 8, reads_ahead=False)[1].slots == 8
+
+
+def test_on_a_device_there_is_none() -> None:
+    graph, signature, compute = GRAPHS["present"]
+    assert place(FakeDevice(compute), graph, signature, 8, reads_ahead=True)[1].slots == 8
